@@ -1,0 +1,278 @@
+"""Whole quotas: how many points of each signature every cluster receives, by integer programming.
+
+The program has S * k whole variables, whatever the number of points. Its objective is what is
+known of the transport cost: near the relaxed quotas, prices and curvature; further away, one cut
+for every trial that has been evaluated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+__all__ = ["Cut", "QuotaProgram", "QuotaSolution", "run_program"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Linear lower bound on the transport cost of every signature: ``values - prices . quotas``.
+
+    Attributes
+    ----------
+    values : ndarray of shape (S,)
+    prices : ndarray of shape (S, k)
+    """
+
+    values: NDArray[np.float64]
+    prices: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class QuotaSolution:
+    """Quotas and what the program proved.
+
+    Attributes
+    ----------
+    quotas : ndarray of shape (S, k) or None
+        None when nothing was found.
+    bound : float
+        No quotas the program admits have a smaller objective.
+    status : {"optimal", "time_limit", "infeasible"}
+    """
+
+    quotas: NDArray[np.float64] | None
+    bound: float
+    status: str
+
+
+class QuotaProgram:
+    """Quotas within the bounds, as an integer program.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (S,)
+        Weight of every signature.
+    coef, rhs : ndarrays of shapes (k, r, S) and (k, r)
+        Bound rows: ``coef[j] @ quotas[:, j] <= rhs[j]``.
+    whole : bool, default=True
+        Whether quotas must be whole numbers.
+
+    Examples
+    --------
+    Three points of one signature, at most two in each of two clusters:
+
+    >>> import numpy as np
+    >>> program = QuotaProgram(np.array([3.0]), np.ones((2, 1, 1)), np.full((2, 1), 2.0))
+    >>> program.nearest(np.array([[2.6, 0.4]]), np.zeros((1, 2)), np.ones((1, 2))).quotas
+    array([[2., 1.]])
+    """
+
+    def __init__(self, counts: Array, coef: Array, rhs: Array, *, whole: bool = True) -> None:
+        self.counts, self.coef, self.rhs, self.whole = counts, coef, rhs, whole
+        k, r, S = coef.shape
+        cluster, row, signature = np.nonzero(coef)
+        self._bounds = sp.csr_matrix(
+            (coef[cluster, row, signature], (cluster * r + row, signature * k + cluster)),
+            shape=(k * r, S * k),
+        )
+        self._totals = sp.kron(sp.eye(S), np.ones((1, k)), format="csr")
+
+    def nearest(
+        self,
+        target: Array,
+        prices: Array,
+        curvature: Array,
+        *,
+        reach: float | None = None,
+        allow_violation: bool = False,
+        time_limit: float | None = None,
+        gap: float = 0.0,
+    ) -> QuotaSolution:
+        """Quotas of least estimated cost ``-prices.(m - target) + curvature.|m - target|``.
+
+        Parameters
+        ----------
+        target, prices, curvature : ndarrays of shape (S, k)
+            Relaxed quotas, their prices, and the cost of a unit's distance from them.
+        reach : float, default=None
+            Largest distance of a quota from the target, beyond rounding; unlimited by default.
+        allow_violation : bool, default=False
+            Break bounds where it cannot be helped: the largest violation is made as small as
+            possible first.
+        time_limit : float, default=None
+            Seconds.
+        gap : float, default=0
+            Absolute difference from the optimum at which the solver may stop.
+
+        Returns
+        -------
+        QuotaSolution
+        """
+        size = target.size
+        base, low, high = self._box(target, reach)
+        identity = sp.eye(size, format="csr")
+        offset = (target - base).ravel()
+        scale = max(float(np.abs(prices).max()), float(curvature.max()), 1e-300)
+        cost = [-prices.ravel() / scale, curvature.ravel() / scale, curvature.ravel() / scale]
+        rows = [
+            sp.hstack([self._totals, sp.csr_matrix((len(self.counts), 2 * size))]),
+            sp.hstack([identity, -identity, identity]),
+            sp.hstack([self._bounds, sp.csr_matrix((self._bounds.shape[0], 2 * size))]),
+        ]
+        left = self.counts - base.sum(axis=1)
+        room = self.rhs.ravel() - self._bounds @ base.ravel()
+        lower = np.concatenate([left, offset, np.full(len(room), -np.inf)])
+        upper = np.concatenate([left, offset, room])
+        column_low = np.concatenate([low.ravel(), np.zeros(2 * size)])
+        column_high = np.concatenate([high.ravel(), np.full(2 * size, np.inf)])
+        matrix = sp.vstack(rows, format="csr")
+        if allow_violation:
+            slack = np.zeros((matrix.shape[0], 1))
+            slack[len(left) + size :] = -1.0
+            matrix = sp.hstack([matrix, slack], format="csr")
+            # worth more than any change of the estimate
+            dearest = 4.0 * float(np.abs(np.concatenate(cost)).max()) * max(1.0, float(np.abs(high).max()))
+            cost.append(np.array([dearest * size]))
+            column_low, column_high = np.append(column_low, 0.0), np.append(column_high, np.inf)
+        solution = run_program(
+            np.concatenate(cost), matrix, lower, upper, column_low, column_high,
+            size if self.whole else 0, time_limit, gap / scale,
+        )
+        return self._unpack(solution, base, scale)
+
+    def cheapest(
+        self,
+        cuts: list[Cut],
+        target: Array,
+        *,
+        reach: float | None = None,
+        time_limit: float | None = None,
+        gap: float = 0.0,
+    ) -> QuotaSolution:
+        """Quotas of least cost as far as the cuts know it; without reach, the bound is a proof.
+
+        Parameters
+        ----------
+        cuts : list of Cut
+            At least one.
+        target : ndarray of shape (S, k)
+            Center of the box that ``reach`` draws.
+        reach, time_limit, gap
+            As in :meth:`nearest`.
+
+        Returns
+        -------
+        QuotaSolution
+        """
+        S, k = target.shape
+        base, low, high = self._box(target, reach)
+        scale = max(max(float(np.abs(cut.prices).max()) for cut in cuts), 1e-300)
+        size = S * k
+        left = self.counts - base.sum(axis=1)
+        room = self.rhs.ravel() - self._bounds @ base.ravel()
+        # theta_s + prices . delta >= values - prices . base
+        blocks = [
+            sp.hstack([_block_rows(cut.prices / scale), sp.eye(S)], format="csr") for cut in cuts
+        ]
+        known = [(cut.values - (cut.prices * base).sum(axis=1)) / scale for cut in cuts]
+        center = known[-1]
+        matrix = sp.vstack(
+            [
+                sp.hstack([self._totals, sp.csr_matrix((S, S))]),
+                sp.hstack([self._bounds, sp.csr_matrix((len(room), S))]),
+                *blocks,
+            ],
+            format="csr",
+        )
+        lower = np.concatenate([left, np.full(len(room), -np.inf), *(value - center for value in known)])
+        upper = np.concatenate([left, room, np.full(S * len(cuts), np.inf)])
+        cost = np.concatenate([np.zeros(size), np.ones(S)])
+        column_low = np.concatenate([low.ravel(), np.full(S, -np.inf)])
+        column_high = np.concatenate([high.ravel(), np.full(S, np.inf)])
+        solution = run_program(
+            cost, matrix, lower, upper, column_low, column_high,
+            size if self.whole else 0, time_limit, gap / scale,
+        )
+        return self._unpack(solution, base, scale, float(center.sum()) * scale)
+
+    def _box(self, target: Array, reach: float | None) -> tuple[Array, Array, Array]:
+        """Base quotas near the target and limits of the distance from them."""
+        # Distances from a base instead of quotas keep the numbers small, and so the solver's
+        # absolute tolerances meaningful, for any number of points.
+        base = np.floor(target) if self.whole else target
+        total = np.broadcast_to(self.counts[:, None], target.shape)
+        base = np.clip(base, 0.0, total)
+        if reach is None:
+            return base, -base, total - base
+        return base, np.maximum(-base, -np.ceil(reach)), np.minimum(total - base, np.ceil(reach) + 1)
+
+    def _unpack(
+        self, solution: tuple[Array | None, float, str], base: Array, scale: float, constant: float = 0.0
+    ) -> QuotaSolution:
+        values, bound, status = solution
+        if values is None:
+            return QuotaSolution(None, bound * scale + constant, status)
+        moved = values[: base.size].reshape(base.shape)
+        quotas = base + (np.rint(moved) if self.whole else moved)
+        return QuotaSolution(np.maximum(quotas, 0.0), bound * scale + constant, status)
+
+
+def _block_rows(prices: Array) -> sp.csr_matrix:
+    """One row a signature, with its prices at its own k columns."""
+    S, k = prices.shape
+    columns = np.arange(S * k)
+    return sp.csr_matrix((prices.ravel(), (columns // k, columns)), shape=(S, S * k))
+
+
+def run_program(
+    cost: Array,
+    matrix: sp.csr_matrix,
+    lower: Array,
+    upper: Array,
+    column_low: Array,
+    column_high: Array,
+    n_whole: int,
+    time_limit: float | None,
+    gap: float,
+) -> tuple[Array | None, float, str]:
+    """Minimise with HiGHS; the first ``n_whole`` columns are whole numbers."""
+    import highspy
+
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, column_low, column_high
+    lp.row_lower_, lp.row_upper_ = lower, upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+    if n_whole:
+        kinds = [highspy.HighsVarType.kInteger] * n_whole
+        lp.integrality_ = kinds + [highspy.HighsVarType.kContinuous] * (len(cost) - n_whole)
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)
+    highs.setOptionValue("random_seed", 0)
+    highs.setOptionValue("mip_rel_gap", 0.0)
+    highs.setOptionValue("mip_abs_gap", max(gap, 1e-9))
+    for tolerance in ("mip_feasibility_tolerance", "primal_feasibility_tolerance"):
+        highs.setOptionValue(tolerance, 1e-9)
+    if time_limit is not None:
+        highs.setOptionValue("time_limit", max(time_limit, 0.01))
+    highs.passModel(lp)
+    highs.run()
+    status, info = highs.getModelStatus(), highs.getInfo()
+    proven = info.mip_dual_bound if n_whole else info.objective_function_value
+    solved = status == highspy.HighsModelStatus.kOptimal
+    if solved or (status == highspy.HighsModelStatus.kTimeLimit and np.isfinite(info.objective_function_value)):
+        found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        if found:
+            word = "optimal" if solved else "time_limit"
+            return np.array(highs.getSolution().col_value), float(proven), word
+    if status == highspy.HighsModelStatus.kTimeLimit:
+        return None, float(proven) if n_whole else -np.inf, "time_limit"
+    return None, np.inf, "infeasible"

@@ -1,0 +1,141 @@
+"""Whole points under weights: give every split point to one cluster and mend what that breaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from faircluster.assignment.quotas import run_program
+from faircluster.assignment.transport import Transport, assign_by_price, loads_of
+from faircluster.bounds import BoundRows
+from faircluster.distances import CostSource
+from faircluster.groups import Groups
+
+__all__ = ["unsplit"]
+
+Array = NDArray[Any]
+
+
+def unsplit(
+    source: CostSource, groups: Groups, rows: BoundRows, moved: Transport
+) -> tuple[NDArray[np.int32], float]:
+    """Labels for whole points, next to a transport that splits some.
+
+    Each split point goes where most of its weight is. If that breaks a bound, an integer program
+    over the points that are cheapest to move looks for the least violation, then the least cost.
+
+    Parameters
+    ----------
+    source : CostSource of shape (n, k)
+    groups : Groups
+        With weights.
+    rows : BoundRows
+    moved : Transport
+
+    Returns
+    -------
+    labels : ndarray of shape (n,), int32
+    cost : float
+        Weighted cost of the labels.
+
+    Notes
+    -----
+    Keeping bounds with indivisible weights is NP-hard already for two clusters (partition), so a
+    violation may remain; it is at most the weight of the split points, of which there are no more
+    than k - 1 a signature.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faircluster.bounds import FairnessBounds
+    >>> from faircluster.distances import DenseCosts
+    >>> from faircluster.assignment.transport import transport
+    >>> groups = Groups.from_features(None, n_rows=3, sample_weight=[2.0, 1.0, 1.0])
+    >>> source = DenseCosts(np.array([[0.0, 1.0], [0.0, 3.0], [0.0, 3.0]]))
+    >>> rows = FairnessBounds.explicit().rows(groups, 2, size_max=3)
+    >>> moved = transport(source, groups.signature, np.array([[3.0, 1.0]]), None, groups.weights)
+    >>> unsplit(source, groups, rows, moved)
+    (array([1, 0, 0], dtype=int32), 2.0)
+    """
+    if groups.weights is None:
+        raise ValueError("groups has no weights, so no point can be split")
+    labels = moved.labels.copy()
+    shape = moved.prices.shape
+    violation = rows.violation(loads_of(labels, groups.signature, groups.weights, shape))
+    if violation > 0:
+        _, margin, _ = assign_by_price(source, groups.signature, moved.prices)
+        margin[moved.split_rows] = -1.0
+        for count in (60, 240):
+            trial = _repair(source, groups, rows, labels, moved.prices, _cheapest_to_move(margin, groups, count))
+            after = rows.violation(loads_of(trial, groups.signature, groups.weights, shape))
+            if after < violation:
+                labels, violation = trial, after
+            if violation == 0:
+                break
+    cost = 0.0
+    for start in range(0, len(labels), 1 << 16):
+        part = slice(start, start + (1 << 16))
+        block = source.block(start, min(start + (1 << 16), len(labels)))
+        cost += float(block[np.arange(len(block)), labels[part]].astype(np.float64) @ groups.weights[part])
+    return labels, cost
+
+
+def _cheapest_to_move(margin: Array, groups: Groups, count: int) -> Array:
+    """Points of least margin, the light ones first among equals, with a share for every signature."""
+    chosen = []
+    each = max(8, count // groups.n_signatures)
+    order = np.lexsort((groups.weights, margin))
+    signature = groups.signature[order]
+    for s in range(groups.n_signatures):
+        chosen.append(order[signature == s][:each])
+    return np.concatenate(chosen)
+
+
+def _repair(
+    source: CostSource, groups: Groups, rows: BoundRows, labels: Array, prices: Array, movable: Array
+) -> NDArray[np.int32]:
+    """Reassign the movable points: least violation first, then least cost."""
+    assert groups.weights is not None
+    k = prices.shape[1]
+    weights, signature = groups.weights[movable], groups.signature[movable]
+    rest = labels.astype(np.int64)
+    held = np.ones(len(labels), dtype=bool)
+    held[movable] = False
+    fixed = loads_of(rest[held], groups.signature[held], groups.weights[held], prices.shape)
+    cost = source.take(movable).astype(np.float64) * weights[:, None]
+    scale = max(float(np.abs(cost).max()), 1e-300)
+    m, r = len(movable), rows.rhs.shape[1]
+    # one column for every (point, cluster), then the violation
+    point, cluster = np.repeat(np.arange(m), k), np.tile(np.arange(k), m)
+    bound_row = (cluster[:, None] * r + np.arange(r)).ravel()
+    bound_column = np.repeat(np.arange(m * k), r)
+    bound_value = (rows.coef[cluster, :, signature[point]] * weights[point, None]).ravel()
+    bounds = sp.csr_matrix((bound_value, (bound_row, bound_column)), shape=(k * r, m * k))
+    matrix = sp.vstack(
+        [
+            sp.hstack([sp.csr_matrix((np.ones(m * k), (point, np.arange(m * k)))), sp.csr_matrix((m, 1))]),
+            sp.hstack([bounds, sp.csr_matrix(-np.ones((k * r, 1)))]),
+        ],
+        format="csr",
+    )
+    room = -rows.excess(fixed).ravel()
+    lightest = float(weights[weights > 0].min(initial=1.0))
+    objective = np.append(cost.ravel() / scale, 10.0 * m / lightest)
+    values, _, _ = run_program(
+        objective,
+        matrix,
+        np.concatenate([np.ones(m), np.full(k * r, -np.inf)]),
+        np.concatenate([np.ones(m), room]),
+        np.zeros(m * k + 1),
+        np.append(np.ones(m * k), np.inf),
+        m * k,
+        5.0,
+        1e-6,
+    )
+    out = labels.astype(np.int32).copy()
+    if values is not None:
+        out[movable] = values[: m * k].reshape(m, k).argmax(axis=1)
+    return out

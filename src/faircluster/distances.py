@@ -1,0 +1,189 @@
+"""Point-to-center costs, as a matrix or computed block by block from points and centers.
+
+Everything above this file asks a cost source for blocks of rows and never needs the whole n x k
+matrix. Blocks have fixed borders, so sums over them are the same for any number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["BLOCK_ROWS", "CostSource", "DenseCosts", "DistanceCosts", "as_cost_source", "map_blocks"]
+
+BLOCK_ROWS = 32_768
+T = TypeVar("T")
+Floats = NDArray[np.floating[Any]]
+
+
+class CostSource(Protocol):
+    """Rows of an (n, k) cost matrix, wherever they come from."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of points and centers, (n, k)."""
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Cost rows ``start`` to ``stop``, shape (stop - start, k)."""
+
+    def take(self, rows: NDArray[np.intp]) -> Floats:
+        """Cost rows with these indices, shape (len(rows), k)."""
+
+
+class DenseCosts:
+    """A cost matrix that lies in memory.
+
+    Parameters
+    ----------
+    cost : ndarray of shape (n, k), float32 or float64
+        Not copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> DenseCosts(np.array([[0.0, 1.0], [2.0, 3.0]])).take(np.array([1]))
+    array([[2., 3.]])
+    """
+
+    def __init__(self, cost: Floats) -> None:
+        self.cost = cost
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of points and centers, (n, k)."""
+        return self.cost.shape[0], self.cost.shape[1]
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Cost rows ``start`` to ``stop`` (a view)."""
+        return self.cost[start:stop]
+
+    def take(self, rows: NDArray[np.intp]) -> Floats:
+        """Cost rows with these indices (a copy)."""
+        return self.cost[rows]
+
+
+class DistanceCosts:
+    """Powers of Euclidean distances to centers, computed when asked for.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), float32 or float64
+        Not copied.
+    centers : ndarray of shape (k, d)
+    power : {1, 2}
+        2 for squared distances (k-means), 1 for distances (k-median).
+
+    Notes
+    -----
+    A block costs O(rows * d * k) and no memory beyond the block. Differences are squared one
+    coordinate after the other, which keeps float32 input accurate where the expansion
+    ``x.x - 2 x.c + c.c`` cancels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> DistanceCosts(np.array([[0.0], [3.0]]), np.array([[0.0], [1.0]])).block(0, 2)
+    array([[0., 1.],
+           [9., 4.]])
+    """
+
+    def __init__(self, X: Floats, centers: Floats, power: int = 2) -> None:
+        if power not in (1, 2):
+            raise ValueError(f"power must be 1 or 2, got {power!r}")
+        self.X = X
+        self.columns = np.ascontiguousarray(centers.T, dtype=X.dtype)
+        self.power = power
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of points and centers, (n, k)."""
+        return self.X.shape[0], self.columns.shape[1]
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Cost rows ``start`` to ``stop``."""
+        return self._cost(self.X[start:stop])
+
+    def take(self, rows: NDArray[np.intp]) -> Floats:
+        """Cost rows with these indices."""
+        return self._cost(self.X[rows])
+
+    def _cost(self, X: Floats) -> Floats:
+        out = np.empty((X.shape[0], self.columns.shape[1]), dtype=self.X.dtype)
+        _squared_distances(X, self.columns, out)
+        return np.sqrt(out, out=out) if self.power == 1 else out
+
+
+@njit(nogil=True, cache=True)
+def _squared_distances(X, columns, out):  # type: ignore[no-untyped-def]
+    n, d = X.shape
+    k = columns.shape[1]
+    for i in range(n):
+        for j in range(k):
+            out[i, j] = 0.0
+        for t in range(d):
+            x = X[i, t]
+            for j in range(k):
+                difference = x - columns[t, j]
+                out[i, j] += difference * difference
+
+
+def as_cost_source(cost: Any) -> CostSource:
+    """Wrap a cost matrix; a cost source passes through unchanged.
+
+    Raises
+    ------
+    ValueError
+        When the matrix is not two-dimensional, has no rows or columns, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> as_cost_source([[0, 1], [1, 0]]).shape
+    (2, 2)
+    """
+    if hasattr(cost, "block") and hasattr(cost, "take"):
+        source: CostSource = cost
+        return source
+    array = np.asarray(cost)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"cost must have one row a point and one column a center (n, k), got shape {array.shape}"
+        )
+    return DenseCosts(np.ascontiguousarray(array))
+
+
+def map_blocks(n: int, work: Callable[[int, int], T]) -> list[T]:
+    """Call ``work(start, stop)`` for consecutive blocks of rows on all cores; results in row order.
+
+    ``work`` should spend its time outside the interpreter lock (numba ``nogil``, NumPy).
+
+    Examples
+    --------
+    >>> map_blocks(40_000, lambda start, stop: stop - start)
+    [32768, 7232]
+    """
+    starts = range(0, n, BLOCK_ROWS)
+    stops = [min(start + BLOCK_ROWS, n) for start in starts]
+    if len(stops) <= 1:
+        return [work(start, stop) for start, stop in zip(starts, stops, strict=True)]
+    return list(_pool().map(work, starts, stops))
+
+
+_POOLS: dict[int, ThreadPoolExecutor] = {}
+
+
+def _pool() -> ThreadPoolExecutor:
+    # One pool a process: after a fork the parent's threads are gone, so the child makes its own.
+    pid = os.getpid()
+    if pid not in _POOLS:
+        _POOLS.clear()
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        _POOLS[pid] = ThreadPoolExecutor(workers, thread_name_prefix="faircluster")
+    return _POOLS[pid]
