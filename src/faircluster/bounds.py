@@ -319,15 +319,11 @@ class FairnessBounds:
     def _tolerance(self, groups: Groups) -> float:
         """Largest difference from proportional that is still less than one."""
         if groups.integer_weights and not self.target:
-            return 1.0 - 1.0 / max(
-                groups.total, 1.0
-            )  # total * count - group's count * size is a whole number
-        largest = (
-            1.0
-            if groups.integer_weights or groups.weights is None
-            else float(groups.weights.max(initial=0.0))
-        )
-        return largest * (1.0 - 1e-9)
+            # total * count - group's count * size is a whole number
+            return 1.0 - 1.0 / max(groups.total, 1.0)
+        weights = None if groups.integer_weights else groups.weights
+        largest = 1.0 if weights is None else float(weights.max(initial=0.0))
+        return largest * (1.0 - 1e-6)  # far enough below to tell from rounding
 
     def _share_limits(
         self, groups: Groups, n_clusters: int

@@ -60,18 +60,24 @@ def _grown(array, size):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _shortest_path(edge, potential, excess, slack, dist, parent, done):  # type: ignore[no-untyped-def]
-    """Dijkstra on reduced edges from all overloaded clusters; returns the nearest underloaded one."""
+def _shortest_path(edge, potential, excess, slack, dist, hops, parent, done):  # type: ignore[no-untyped-def]
+    """Dijkstra on reduced edges from all overloaded clusters; returns the nearest underloaded one.
+
+    Among paths of equal length the one with fewest edges: with tied costs this is what bounds the
+    number of augmentations (Edmonds & Karp 1972).
+    """
     k = len(excess)
     for v in range(k):
         done[v] = False
         parent[v] = -1
+        hops[v] = 0
         dist[v] = 0.0 if excess[v] > slack else np.inf
     while True:
         a = -1
         for v in range(k):
-            if not done[v] and dist[v] < np.inf and (a < 0 or dist[v] < dist[a]):
-                a = v
+            if not done[v] and dist[v] < np.inf:
+                if a < 0 or dist[v] < dist[a] or (dist[v] == dist[a] and hops[v] < hops[a]):
+                    a = v
         if a < 0:
             return -1
         done[a] = True
@@ -81,8 +87,9 @@ def _shortest_path(edge, potential, excess, slack, dist, parent, done):  # type:
             if not done[b] and edge[a, b] < np.inf:
                 length = edge[a, b] + potential[a] - potential[b]
                 through = dist[a] + max(length, 0.0)
-                if through < dist[b]:
+                if through < dist[b] or (through == dist[b] and hops[a] + 1 < hops[b]):
                     dist[b] = through
+                    hops[b] = hops[a] + 1
                     parent[b] = a
 
 
@@ -99,6 +106,12 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
     row = _grown(piece_row, room)
     cluster = _grown(piece_cluster, room)
     weight = _grown(piece_weight, room)
+    # The piece of a row in a cluster, so that what arrives joins it: otherwise weights fall into
+    # ever smaller pieces. Without weights (slack 0) a row is one piece and nothing ever joins.
+    at = np.full((value.shape[0] if slack > 0.0 else 0, k), -1, dtype=np.int64)
+    if slack > 0.0:
+        for p in range(pieces):
+            at[row[p], cluster[p]] = p
 
     capacity = 1024
     for p in range(pieces):
@@ -113,6 +126,7 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
     root = np.full((k, k), -1, dtype=np.int64)
     edge = np.full((k, k), np.inf)
     dist = np.empty(k)
+    hops = np.empty(k, dtype=np.int64)
     parent = np.empty(k, dtype=np.int64)
     done = np.empty(k, dtype=np.bool_)
     changed = np.zeros(k, dtype=np.bool_)
@@ -137,7 +151,7 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
 
     travelled = potential.max()
     while True:
-        sink = _shortest_path(edge, potential, excess, slack, dist, parent, done)
+        sink = _shortest_path(edge, potential, excess, slack, dist, hops, parent, done)
         reached = dist[sink] if sink >= 0 else np.inf
         step = min(reached, threshold - travelled)
         if step < np.inf:
@@ -161,7 +175,18 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
         while parent[v] >= 0:
             a = parent[v]
             p = item[root[a, v]]
-            if weight[p] > amount + slack * 1e-3:
+            changed[a] = True
+            changed[v] = True
+            whole = weight[p] <= amount + slack * 1e-3
+            joined = at[row[p], v] if slack > 0.0 else -1
+            if joined >= 0:
+                weight[joined] += weight[p] if whole else amount
+                weight[p] = 0.0 if whole else weight[p] - amount
+                if whole:
+                    at[row[p], a] = -1
+                v = a
+                continue
+            if not whole:
                 if pieces == len(row):
                     row = _grown(row, 2 * pieces)
                     cluster = _grown(cluster, 2 * pieces)
@@ -171,9 +196,11 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
                 weight[pieces] = amount
                 p = pieces
                 pieces += 1
+            elif slack > 0.0:
+                at[row[p], a] = -1
             cluster[p] = v
-            changed[a] = True
-            changed[v] = True
+            if slack > 0.0:
+                at[row[p], v] = p
             if nodes + k > capacity:
                 capacity = 2 * capacity + k
                 key = _grown(key, capacity)

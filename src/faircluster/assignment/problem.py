@@ -34,7 +34,7 @@ class AssignmentProblem:
     rounding : {"strict", "nearest"}, default="strict"
         "strict" keeps every bound exactly. "nearest" stays next to the relaxed solution and may
         break a bound by a point.
-    tolerance : float, default=1e-4
+    tolerance : float, default=1e-3
         Relative gap at which the search for better quotas ends.
     time_limit : float, default=None
         Seconds after which the best assignment found is returned.
@@ -48,7 +48,7 @@ class AssignmentProblem:
     size_min: Any = None
     size_max: Any = None
     rounding: Literal["strict", "nearest"] = "strict"
-    tolerance: float = 1e-4
+    tolerance: float = 1e-3
     time_limit: float | None = None
     start: AssignmentResult | None = None
 

@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from faircluster.assignment.margins import MoveCosts
+
 __all__ = ["Cut", "QuotaProgram", "QuotaSolution", "run_program"]
 
 Array = NDArray[Any]
@@ -69,7 +71,8 @@ class QuotaProgram:
 
     >>> import numpy as np
     >>> program = QuotaProgram(np.array([3.0]), np.ones((2, 1, 1)), np.full((2, 1), 2.0))
-    >>> program.nearest(np.array([[2.6, 0.4]]), np.zeros((1, 2)), np.ones((1, 2))).quotas
+    >>> moves = MoveCosts(np.ones(1), np.ones((1, 1, 2)), np.ones((1, 1, 2)))
+    >>> program.nearest(np.array([[2.6, 0.4]]), np.zeros((1, 2)), moves).quotas
     array([[2., 1.]])
     """
 
@@ -87,24 +90,29 @@ class QuotaProgram:
         self,
         target: Array,
         prices: Array,
-        curvature: Array,
+        moves: MoveCosts,
         *,
         reach: float | None = None,
         allow_violation: bool = False,
+        budget: float | None = None,
         time_limit: float | None = None,
         gap: float = 0.0,
     ) -> QuotaSolution:
-        """Quotas of least estimated cost ``-prices.(m - target) + curvature.|m - target|``.
+        """Quotas of least estimated cost near quotas that are well known.
 
         Parameters
         ----------
-        target, prices, curvature : ndarrays of shape (S, k)
-            Relaxed quotas, their prices, and the cost of a unit's distance from them.
+        target, prices : ndarrays of shape (S, k)
+            Quotas at which prices and margins are known; not whole as a rule.
+        moves : MoveCosts
+            Cost of distances from the target beyond what the prices say.
         reach : float, default=None
             Largest distance of a quota from the target, beyond rounding; unlimited by default.
         allow_violation : bool, default=False
             Break bounds where it cannot be helped: the largest violation is made as small as
-            possible first.
+            possible, and the cost only then.
+        budget : float, default=None
+            With ``allow_violation``, the largest estimated change of cost.
         time_limit : float, default=None
             Seconds.
         gap : float, default=0
@@ -113,38 +121,48 @@ class QuotaProgram:
         Returns
         -------
         QuotaSolution
+            ``bound`` is the estimated change of cost.
         """
         size = target.size
         base, low, high = self._box(target, reach)
+        steps = len(moves.widths)
+        scale = max(float(np.abs(prices).max()), float(moves.up[0].max()), 1e-300)
+        cost = np.concatenate([-prices.ravel(), moves.up.ravel(), moves.down.ravel()]) / scale
+        width = np.append(moves.widths[:-1], np.inf)
+        # quota = target + steps up - steps down
         identity = sp.eye(size, format="csr")
-        offset = (target - base).ravel()
-        scale = max(float(np.abs(prices).max()), float(curvature.max()), 1e-300)
-        cost = [-prices.ravel() / scale, curvature.ravel() / scale, curvature.ravel() / scale]
-        rows = [
-            sp.hstack([self._totals, sp.csr_matrix((len(self.counts), 2 * size))]),
-            sp.hstack([identity, -identity, identity]),
-            sp.hstack([self._bounds, sp.csr_matrix((self._bounds.shape[0], 2 * size))]),
-        ]
+        sides = sp.hstack([-identity] * steps + [identity] * steps)
+        rest = sp.csr_matrix((len(self.counts) + self._bounds.shape[0], 2 * steps * size))
+        matrix = sp.vstack(
+            [
+                sp.hstack([sp.vstack([self._totals, self._bounds]), rest]),
+                sp.hstack([identity, sides]),
+            ],
+            format="csr",
+        )
         left = self.counts - base.sum(axis=1)
         room = self.rhs.ravel() - self._bounds @ base.ravel()
-        lower = np.concatenate([left, offset, np.full(len(room), -np.inf)])
-        upper = np.concatenate([left, offset, room])
-        column_low = np.concatenate([low.ravel(), np.zeros(2 * size)])
-        column_high = np.concatenate([high.ravel(), np.full(2 * size, np.inf)])
-        matrix = sp.vstack(rows, format="csr")
+        offset = (target - base).ravel()
+        lower = np.concatenate([left, np.full(len(room), -np.inf), offset])
+        upper = np.concatenate([left, room, offset])
+        column_low = np.concatenate([low.ravel(), np.zeros(2 * steps * size)])
+        column_high = np.concatenate([high.ravel(), np.tile(np.repeat(width, size), 2)])
         if allow_violation:
             slack = np.zeros((matrix.shape[0], 1))
-            slack[len(left) + size :] = -1.0
+            slack[len(left) : len(left) + len(room)] = -1.0
             matrix = sp.hstack([matrix, slack], format="csr")
-            # worth more than any change of the estimate
-            dearest = 4.0 * float(np.abs(np.concatenate(cost)).max()) * max(1.0, float(np.abs(high).max()))
-            cost.append(np.array([dearest * size]))
+            if budget is not None:
+                affordable = budget / scale + float(np.vdot(prices, base - target)) / scale
+                matrix = sp.vstack([matrix, sp.csr_matrix(np.append(cost, 0.0))], format="csr")
+                lower, upper = np.append(lower, -np.inf), np.append(upper, affordable)
+            cost = np.append(cost * 1e-4, 1.0)
+            gap = 1e-2 * scale
             column_low, column_high = np.append(column_low, 0.0), np.append(column_high, np.inf)
         solution = run_program(
-            np.concatenate(cost), matrix, lower, upper, column_low, column_high,
+            cost, matrix, lower, upper, column_low, column_high,
             size if self.whole else 0, time_limit, gap / scale,
         )
-        return self._unpack(solution, base, scale)
+        return self._unpack(solution, base, scale, -float(np.vdot(prices, base - target)))
 
     def cheapest(
         self,

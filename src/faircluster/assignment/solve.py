@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faircluster.assignment.problem import AssignmentProblem, AssignmentResult
+from faircluster.assignment.margins import MoveCosts, move_costs
 from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.quotas import Cut, QuotaProgram
+from faircluster.assignment.search import QuotaSearch
 from faircluster.assignment.transport import Transport, assign_by_price, loads_of, transport
 from faircluster.assignment.unsplit import unsplit
 from faircluster.bounds import BoundRows, FairnessBounds, InfeasibleBoundsError, check_feasible
@@ -21,8 +23,8 @@ from faircluster.groups import Groups
 __all__ = ["solve"]
 
 Array = NDArray[Any]
-_ROUNDS = 60  # trials of quotas without a time limit
-_PATIENCE = 30.0  # seconds without a time limit after which a gap is accepted
+_PATIENCE = 8.0  # seconds without a time limit after which a gap is accepted
+_NEAREST_COST = 3e-4  # what "nearest" may add to the relaxed cost, estimated, to lower the violation
 
 
 def solve(problem: AssignmentProblem) -> AssignmentResult:
@@ -129,7 +131,7 @@ class _Solver:
         )
         none = np.empty(0, dtype=np.intp)
         moved = Transport(
-            labels, np.zeros(shape), values, none, none.astype(np.int32), none.astype(np.float64)
+            labels, np.zeros(shape), values, own, none, none.astype(np.int32), none.astype(np.float64)
         )
         return self._result(moved, float(values.sum()), "optimal", None)
 
@@ -160,98 +162,64 @@ class _Solver:
         )
 
     def _nearest(self, relaxation: Relaxation) -> AssignmentResult:
-        """Quotas next to the relaxed ones, with the smallest violation possible there."""
-        program, best = self._program(), None
-        for reach in (0.0, 1.0, 3.0):
-            found = program.nearest(
-                relaxation.quotas,
-                relaxation.prices,
-                self._curvature(relaxation),
+        """Quotas next to the relaxed ones: the least violation that costs no more than they do."""
+        bound = relaxation.lower_bound
+        affordable = bound + _NEAREST_COST * abs(bound)
+        target, prices, change = relaxation.quotas, relaxation.prices, 0.0
+        best: tuple[tuple[bool, float], Transport] | None = None
+        # Estimates of the cost are made again where the last transport was exact.
+        for reach, budgeted in ((0.0, True), (1.0, True), (1.0, True), (0.0, False), (3.0, False)):
+            found = self._program().nearest(
+                target,
+                prices,
+                self._moves(prices),
                 reach=reach,
                 allow_violation=True,
-                time_limit=self._remaining(5.0),
-                gap=0.1 * self._tolerance(relaxation.lower_bound),
+                budget=affordable - bound - change if budgeted else None,
+                time_limit=self._seconds_left(2.0),
             ).quotas
-            if found is not None:
-                violation = self.rows.violation(found)
-                if best is None or violation < best[0]:
-                    best = (violation, found)
-                if violation <= 1.0:
-                    break
+            if found is None:
+                continue
+            moved = self._transport(self._sum_exactly(found), prices)
+            value, violation = float(moved.values.sum()), self.rows.violation(found)
+            dear = value > affordable + _NEAREST_COST * abs(bound)
+            rank = (violation > 1.0, value if dear else bound)
+            if best is None or rank < best[0]:
+                best = rank, moved
+            if violation <= 1.0 and (not dear or not budgeted):
+                break
+            if budgeted:
+                target, prices, change = found, moved.prices, value - bound
         if best is None:
             raise InfeasibleBoundsError("no whole quotas lie next to the relaxed ones; use rounding='strict'")
-        moved = self._transport(self._sum_exactly(best[1]), relaxation.prices)
-        return self._result(moved, relaxation.lower_bound, "feasible", relaxation)
+        return self._result(best[1], bound, "feasible", relaxation)
 
     def _strict(self, relaxation: Relaxation) -> AssignmentResult:
-        """Quotas within the bounds, improved by cuts until the gap is small."""
+        """Quotas within the bounds, improved until the gap is small."""
         program = self._program()
-        bound = relaxation.lower_bound
         quotas = self._first_quotas(program, relaxation)
-        cuts = [Cut(relaxation.values, relaxation.prices)]
         best = self._transport(quotas, relaxation.prices)
-        center, reach, status = quotas, self._first_reach(relaxation), "feasible"
-        moved, seen = best, {quotas.tobytes()}
-        for _ in range(_ROUNDS):
-            value = float(best.values.sum())
-            if value - bound <= self._tolerance(bound):
-                status = "optimal"
-                break
-            if self._remaining(_PATIENCE) <= 0:
-                status = "feasible" if self.problem.time_limit is None else "time_limit"
-                break
-            cuts.append(Cut(moved.values + (moved.prices * quotas).sum(axis=1), moved.prices))
-            quotas, proven, reach = self._next_quotas(program, cuts, center, reach, value)
-            bound = max(bound, min(proven, value))
-            if quotas is None or quotas.tobytes() in seen:
-                # the box holds nothing better
-                if reach is None:
-                    status = "optimal" if value - bound <= self._tolerance(bound) else status
-                    break
-                quotas = center
-                reach = self._wider(reach)
-                cuts.pop()
-                continue
-            seen.add(quotas.tobytes())
-            moved = self._transport(quotas, moved.prices)
-            if moved.values.sum() < value:
-                best, center = moved, quotas
+        search = QuotaSearch(program, self._transport, self._moves, self._tolerance, self._deadline())
+        cut = Cut(relaxation.values, relaxation.prices)
+        best, bound = search.run(quotas, best, relaxation.lower_bound, cut)
+        status = "feasible"
+        if float(best.values.sum()) - bound <= self._tolerance(bound):
+            status = "optimal"
+        elif self.problem.time_limit is not None and time.perf_counter() >= self._deadline():
+            status = "time_limit"
         return self._result(best, bound, status, relaxation)
-
-    def _first_reach(self, relaxation: Relaxation) -> float | None:
-        largest = float(self.groups.signature_counts.max())
-        return None if largest <= 64 else 4.0
-
-    def _wider(self, reach: float) -> float | None:
-        return None if reach * 8 >= float(self.groups.signature_counts.max()) else reach * 8
-
-    def _next_quotas(
-        self, program: QuotaProgram, cuts: list[Cut], center: Array, reach: float | None, value: float
-    ) -> tuple[Array | None, float, float | None]:
-        """Next quotas to try, the bound proven (if any) and the reach used."""
-        tolerance = self._tolerance(value)
-        while True:
-            found = program.cheapest(
-                cuts, center, reach=reach, time_limit=max(self._remaining(_PATIENCE), 0.05), gap=0.3 * tolerance
-            )
-            proven = found.bound if reach is None else -np.inf
-            promising = found.quotas is not None and found.bound < value - 0.5 * tolerance
-            if promising or reach is None or self._remaining(_PATIENCE) <= 0:
-                quotas = self._sum_exactly(found.quotas) if promising and found.quotas is not None else None
-                return quotas, proven, reach
-            reach = self._wider(reach)
 
     def _first_quotas(self, program: QuotaProgram, relaxation: Relaxation) -> Array:
         """Whole quotas within the bounds near the relaxed ones."""
-        for reach, patience in ((2.0, 5.0), (16.0, 10.0), (None, 30.0)):
-            limit = self._remaining(patience, from_now=True)
+        moves = self._moves(relaxation.prices)
+        for reach, patience in ((2.0, 2.0), (16.0, 4.0), (None, 20.0)):
             found = program.nearest(
                 relaxation.quotas,
                 relaxation.prices,
-                self._curvature(relaxation),
+                moves,
                 reach=reach,
-                time_limit=limit,
-                gap=0.1 * self._tolerance(relaxation.lower_bound),
+                time_limit=self._seconds_left(patience),
+                gap=0.2 * self._tolerance(relaxation.lower_bound),
             )
             if found.quotas is not None and self.rows.violation(found.quotas) == 0:
                 return self._sum_exactly(found.quotas)
@@ -277,11 +245,8 @@ class _Solver:
 
     # ---- small things
 
-    def _curvature(self, relaxation: Relaxation) -> Array:
-        """Cost of moving a quota one unit away from the relaxed one."""
-        positive = relaxation.density[relaxation.density > 0]
-        floor = float(positive.min()) if len(positive) else 1.0
-        return 1.0 / np.maximum(relaxation.density, floor)
+    def _moves(self, prices: Array) -> MoveCosts:
+        return move_costs(self.source, self.signature, self.weights, prices)
 
     def _sum_exactly(self, quotas: Array) -> Array:
         if self.groups.integer_weights:
@@ -293,13 +258,15 @@ class _Solver:
     def _tolerance(self, value: float) -> float:
         return self.problem.tolerance * abs(value)
 
-    def _remaining(self, patience: float, *, from_now: bool = False) -> float:
-        """Seconds left of the time limit, or of our own patience without one."""
-        elapsed = time.perf_counter() - self.started
+    def _deadline(self) -> float:
+        limit = _PATIENCE if self.problem.time_limit is None else self.problem.time_limit
+        return self.started + limit
+
+    def _seconds_left(self, patience: float) -> float:
+        """Seconds one step may take: its patience, or what is left of the time limit."""
         if self.problem.time_limit is None:
-            return patience if from_now else patience - elapsed
-        left = self.problem.time_limit - elapsed
-        return max(min(left, patience), 0.1) if from_now else left
+            return patience
+        return max(min(self._deadline() - time.perf_counter(), patience), 0.1)
 
     def _result(
         self, moved: Transport, bound: float, status: str, relaxation: Relaxation | None

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from faircluster.assignment.augment import augment
 from faircluster.distances import CostSource, map_blocks
 
-__all__ = ["Transport", "assign_by_price", "loads_of", "transport"]
+__all__ = ["Transport", "assign_by_price", "loads_of", "round_rows", "transport"]
 
 Array = NDArray[Any]
 _SAMPLE_FACTOR = 8  # a cold start solves a sample this many times smaller first
@@ -43,6 +43,8 @@ class Transport:
         Dual prices: every point is in a cluster minimising ``cost + price`` (of its signature).
     values : ndarray of shape (S,)
         Transport cost by signature.
+    costs : ndarray of shape (n,)
+        Cost of each point at its label, without weight.
     split_rows, split_clusters, split_weights : ndarrays of equal length
         Where the weight of split points goes (empty without weights).
     """
@@ -50,6 +52,7 @@ class Transport:
     labels: NDArray[np.int32]
     prices: NDArray[np.float64]
     values: NDArray[np.float64]
+    costs: NDArray[np.float64]
     split_rows: NDArray[np.intp]
     split_clusters: NDArray[np.int32]
     split_weights: NDArray[np.float64]
@@ -120,7 +123,7 @@ def _sampled_prices(
     full = quotas.sum(axis=1)
     wanted = quotas * np.divide(total, full, out=np.zeros_like(full), where=full > 0)[:, None]
     if weights is None:
-        wanted = _round_rows(wanted)
+        wanted = round_rows(wanted)
     sample = _Rows(source, rows)
     return transport(sample, sample_signature, wanted, None, sample_weights).prices
 
@@ -141,7 +144,7 @@ def _stride_sample(signature: NDArray[np.int32], n_signatures: int) -> NDArray[n
     return np.concatenate(pieces)
 
 
-def _round_rows(quotas: Array) -> Array:
+def round_rows(quotas: Array) -> Array:
     """Whole quotas with the same row sums (largest remainders)."""
     whole = np.floor(quotas)
     missing = np.rint(quotas.sum(axis=1) - whole.sum(axis=1)).astype(int)
@@ -265,7 +268,7 @@ class _Repair:
         self.own_cost = own_cost
         # pieces of split points, by row: [(cluster, weight), ...] of the whole point
         self.pieces: dict[int, list[tuple[int, float]]] = {}
-        self.slack = 0.0 if weights is None else 1e-9 * max(1.0, float(weights.sum()))
+        self.slack = 0.0 if weights is None else 1e-9 * float(weights.sum())
 
     def run(self) -> Transport:
         for s, rows in self._unsettled():
@@ -355,6 +358,7 @@ class _Repair:
             self.labels,
             self.prices,
             self._values(),
+            self.own_cost,
             np.array(rows, dtype=np.intp),
             np.array(clusters, dtype=np.int32),
             np.array(weights, dtype=np.float64),

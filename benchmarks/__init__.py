@@ -1,0 +1,1 @@
+"""Benchmarks: every number in ``docs/benchmarks.md`` comes from a script in this folder."""

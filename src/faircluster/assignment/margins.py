@@ -1,0 +1,111 @@
+"""What it costs to change a quota: the margins of the points nearest to a border, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faircluster.assignment.transport import assign_by_price
+from faircluster.distances import CostSource
+
+__all__ = ["MoveCosts", "move_costs"]
+
+Array = NDArray[Any]
+_ENDS = np.array([1, 2, 4, 8, 16, 32, 64, 128])
+
+
+@dataclass(frozen=True)
+class MoveCosts:
+    """Estimated cost, prices included, of raising or lowering each quota step by step.
+
+    Attributes
+    ----------
+    widths : ndarray of shape (q,)
+        Weight that each step holds; the last step is endless.
+    up, down : ndarrays of shape (q, S, k)
+        Cost of a unit in that step, not decreasing from step to step.
+    """
+
+    widths: NDArray[np.float64]
+    up: NDArray[np.float64]
+    down: NDArray[np.float64]
+
+
+def move_costs(
+    source: CostSource, signature: NDArray[np.int32], weights: Array | None, prices: Array
+) -> MoveCosts:
+    """Estimate what changes of the quotas cost, from the points nearest to a border.
+
+    Parameters
+    ----------
+    source : CostSource of shape (n, k)
+    signature : ndarray of shape (n,), int32
+    weights : ndarray of shape (n,) or None
+    prices : ndarray of shape (S, k)
+        Prices of the present quotas.
+
+    Returns
+    -------
+    MoveCosts
+
+    Notes
+    -----
+    A unit that leaves one cluster enters another, so each side counts half of the margin. One
+    pass over the costs, O(n k), then a sort of a few thousand points a signature.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faircluster.distances import DenseCosts
+    >>> cost = DenseCosts(np.array([[0.0, 1.0], [0.0, 3.0], [4.0, 0.0]]))
+    >>> move_costs(cost, np.zeros(3, dtype=np.int32), None, np.zeros((1, 2))).down[:2, 0]
+    array([[0.5, 2. ],
+           [1.5, 2. ]])
+    """
+    S, k = prices.shape
+    labels, margin, _ = assign_by_price(source, signature, prices)
+    up = np.empty((len(_ENDS), S, k))
+    down = np.empty_like(up)
+    order = np.argsort(signature, kind="stable") if S > 1 else np.arange(len(signature))
+    borders = np.searchsorted(signature[order], np.arange(S + 1)) if S > 1 else np.array([0, len(order)])
+    for s in range(S):
+        rows = order[borders[s] : borders[s + 1]]
+        near = _nearest_border(rows, margin, 4 * int(_ENDS[-1]) * k)
+        reduced = source.take(near).astype(np.float64) + prices[s]
+        own = labels[near]
+        reduced -= reduced[np.arange(len(near)), own][:, None]
+        weight = np.ones(len(near)) if weights is None else weights[near]
+        leaving = margin[near]
+        for j in range(k):
+            inside = own == j
+            down[:, s, j] = _steps(leaving[inside], weight[inside])
+            up[:, s, j] = _steps(reduced[~inside, j], weight[~inside])
+    return MoveCosts(np.diff(_ENDS, prepend=0).astype(np.float64), _known(0.5 * up), _known(0.5 * down))
+
+
+def _known(cost: Array) -> Array:
+    """Where nothing is known (no point there to move), the dearest known cost."""
+    unknown = np.isnan(cost)
+    dearest = float(cost[~unknown].max(initial=1.0))
+    return np.where(unknown, dearest, cost)
+
+
+def _nearest_border(rows: Array, margin: Array, count: int) -> Array:
+    if len(rows) <= count:
+        return rows
+    return rows[np.argpartition(margin[rows], count)[:count]]
+
+
+def _steps(margins: Array, weights: Array) -> Array:
+    """Margin at the middle of each step; beyond the last known point it grows on linearly."""
+    if len(margins) == 0 or not np.isfinite(margins).any():
+        return np.full(len(_ENDS), np.nan)
+    order = np.argsort(margins, kind="stable")
+    reached, sorted_margins = np.cumsum(weights[order]), margins[order]
+    middle = 0.5 * (_ENDS + np.concatenate([[0], _ENDS[:-1]]))
+    position = np.minimum(np.searchsorted(reached, middle), len(order) - 1)
+    beyond = np.maximum(middle / max(float(reached[-1]), 1e-300), 1.0)
+    return np.asarray(np.maximum(sorted_margins[position], 0.0) * beyond)

@@ -1,0 +1,334 @@
+"""Alternate fair assignments and center updates.
+
+While centers move, assignments are relaxed: prices from a sample, quotas rounded without regard to
+the last point, transport exact. Quotas stay as they are while only points and centers change and
+are found anew when that has settled. The integer program, and with it violation 0, comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
+from faircluster.assignment.prices import Relaxation, relax
+from faircluster.assignment.transport import assign_by_price, loads_of, round_rows, transport
+from faircluster.bounds import BoundRows
+from faircluster.centers import Geometry
+from faircluster.distances import CostSource
+from faircluster.groups import Groups
+
+__all__ = ["Clustering", "fair_lloyd", "polish"]
+
+Array = NDArray[Any]
+_SAMPLE = 20_000  # points that prices are found on while centers move
+_COARSE = 100_000  # points on which large problems settle their centers first
+_INNER = 8  # center updates at the same quotas
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Centers and the assignment that goes with them.
+
+    Attributes
+    ----------
+    centers : ndarray
+        Coordinates (k, d), or column indices (k,) of medoids.
+    labels : ndarray of shape (n,), int32
+    cost : float
+        Cost of the labels at the centers; fair up to rounding.
+    n_iter : int
+        Assignments made.
+    relaxation : Relaxation or None
+        None when no bound mattered.
+    """
+
+    centers: Array
+    labels: NDArray[np.int32]
+    cost: float
+    n_iter: int
+    relaxation: Relaxation | None = None
+
+
+def fair_lloyd(
+    geometry: Geometry,
+    groups: Groups,
+    rows: BoundRows,
+    centers: Array,
+    *,
+    max_iter: int = 100,
+    tol: float = 1e-4,
+    report: Callable[[int, float], None] | None = None,
+) -> Clustering:
+    """Alternate from given centers until they settle.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Points and kind of centers.
+    groups : Groups
+    rows : BoundRows
+        Bounds as rows over quotas; without rows this is the plain method.
+    centers : ndarray
+        Starting centers.
+    max_iter : int, default=100
+        Largest number of assignments; 1 assigns to the given centers and leaves them.
+    tol : float, default=1e-4
+        Stop when the centers move by less, squared and relative to the variance of the points.
+    report : callable, default=None
+        Called with the iteration and the cost.
+
+    Returns
+    -------
+    Clustering
+
+    Notes
+    -----
+    Each assignment is one pass, O(n k d). At given quotas every step lowers the cost; quotas
+    change only when that has settled. More than 200,000 points settle on a sample first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faircluster.bounds import FairnessBounds
+    >>> from faircluster.centers import Means
+    >>> groups = Groups.from_features(["a", "b", "a", "b"])
+    >>> rows = FairnessBounds.exact().rows(groups, 2)
+    >>> X = np.array([[0.0], [1.0], [8.0], [9.0]])
+    >>> fair_lloyd(Means(X), groups, rows, X[[0, 3]]).labels
+    array([0, 0, 1, 1], dtype=int32)
+    """
+    done = 0
+    if geometry.n_points > 2 * _COARSE and max_iter > 1:
+        chosen, factor = _coarse_rows(groups)
+        coarse = _alternate(
+            geometry.subset(chosen, factor),
+            groups.signature[chosen],
+            factor,
+            rows,
+            centers,
+            max_iter,
+            tol,
+            report,
+            None,
+        )
+        centers, done = coarse.centers, coarse.n_iter
+        start = coarse.relaxation
+    else:
+        start = None
+    settled = _alternate(
+        geometry, groups.signature, groups.weights, rows, centers, max(max_iter - done, 2) if done else max_iter,
+        tol, report, start,
+    )
+    return replace(settled, n_iter=settled.n_iter + done)
+
+
+def _coarse_rows(groups: Groups) -> tuple[Array, Array]:
+    """Evenly spread rows of every signature and the weight each stands for."""
+    order = np.argsort(groups.signature, kind="stable")
+    counts = np.bincount(groups.signature, minlength=groups.n_signatures)
+    ends = np.cumsum(counts)
+    stride = np.maximum(1, np.minimum(counts // 2_000, groups.n_rows // _COARSE))
+    rows = [order[end - c + h // 2 : end : h] for end, c, h in zip(ends, counts, stride, strict=True)]
+    chosen = np.concatenate(rows)
+    weights = np.ones(len(chosen)) if groups.weights is None else groups.weights[chosen]
+    signature = groups.signature[chosen]
+    held = np.bincount(signature, weights=weights, minlength=groups.n_signatures)
+    factor = np.divide(groups.signature_counts, held, out=np.ones_like(held), where=held > 0)
+    return chosen, weights * factor[signature]
+
+
+def _alternate(
+    geometry: Geometry,
+    signature: NDArray[np.int32],
+    weights: Array | None,
+    rows: BoundRows,
+    centers: Array,
+    max_iter: int,
+    tol: float,
+    report: Callable[[int, float], None] | None,
+    relaxation: Relaxation | None,
+) -> Clustering:
+    assigner = _Assigner(signature, weights, rows, relaxation)
+    limit = tol * geometry.scale()
+    iteration, fresh = 0, True
+    while True:
+        source = geometry.costs(centers)
+        labels, cost, own = assigner.assign(source, fresh=fresh)
+        iteration += 1
+        if report is not None:
+            report(iteration, cost)
+        if iteration >= max_iter:
+            break
+        new = _reopen_empty(geometry, labels, own, geometry.update(labels, centers), iteration, max_iter)
+        still = _movement(new, centers) <= limit
+        if still and fresh:
+            break
+        # quotas are found anew when points and centers agree on the old ones, and now and then
+        fresh = still or iteration % _INNER == 0 or not assigner.bound
+        centers = centers if still else new
+    return Clustering(centers, labels, cost, iteration, assigner.relaxation)
+
+
+class _Assigner:
+    """Relaxed fair assignments to moving centers, each starting where the last one ended."""
+
+    def __init__(
+        self, signature: NDArray[np.int32], weights: Array | None, rows: BoundRows, start: Relaxation | None
+    ) -> None:
+        self.signature, self.weights, self.rows = signature, weights, rows
+        self.relaxation = start
+        self.bound = False  # whether the bounds mattered in the last assignment
+        self._quotas: Array | None = None
+        self._prices: Array | None = None
+        S = rows.coef.shape[2]
+        self._counts = np.bincount(signature, weights=weights, minlength=S).astype(np.float64)
+        self._sample = _sample_rows(signature, self._counts, weights)
+
+    def assign(self, source: CostSource, *, fresh: bool) -> tuple[NDArray[np.int32], float, Array]:
+        """Labels, total cost and the cost of each point; ``fresh`` finds new quotas."""
+        if fresh or self._quotas is None:
+            plain = self._plain(source)
+            if plain is not None:
+                return plain
+            self._quotas = self._find_quotas(source)
+        moved = transport(source, self.signature, self._quotas, self._prices, self.weights)
+        self._prices = moved.prices
+        return moved.labels, float(moved.values.sum()), moved.costs
+
+    def _plain(self, source: CostSource) -> tuple[NDArray[np.int32], float, Array] | None:
+        shape = (len(self._counts), source.shape[1])
+        labels, _, own = assign_by_price(source, self.signature, np.zeros(shape))
+        loads = loads_of(labels, self.signature, self.weights, shape)
+        self.bound = self.rows.violation(loads) > 0
+        if self.bound:
+            return None
+        return labels, float(own.sum() if self.weights is None else own @ self.weights), own
+
+    def _find_quotas(self, source: CostSource) -> Array:
+        chosen, factor = self._sample
+        part = source if chosen is None else _taken(source, chosen)
+        self.relaxation = relax(
+            part,
+            self.signature if chosen is None else self.signature[chosen],
+            self.weights if chosen is None else factor,
+            self.rows.coef,
+            self.rows.rhs,
+            start=self.relaxation,
+            tolerance=1e-4,
+        )
+        self._prices = self.relaxation.prices
+        quotas = self.relaxation.quotas
+        sums = quotas.sum(axis=1)
+        quotas = quotas * np.divide(self._counts, sums, out=np.zeros_like(sums), where=sums > 0)[:, None]
+        return quotas if self.weights is not None else round_rows(quotas)
+
+
+def _sample_rows(signature: Array, counts: Array, weights: Array | None) -> tuple[Array | None, Array | None]:
+    n, S = len(signature), len(counts)
+    if n <= 2 * _SAMPLE:
+        return None, None
+    members = np.bincount(signature, minlength=S)
+    stride = np.maximum(1, np.minimum(members // 500, n // _SAMPLE))
+    order, ends = np.argsort(signature, kind="stable"), np.cumsum(members)
+    chosen = np.concatenate(
+        [order[end - c + h // 2 : end : h] for end, c, h in zip(ends, members, stride, strict=True)]
+    )
+    held = np.ones(len(chosen)) if weights is None else weights[chosen]
+    total = np.bincount(signature[chosen], weights=held, minlength=S)
+    factor = np.divide(counts, total, out=np.ones_like(counts), where=total > 0)
+    return chosen, held * factor[signature[chosen]]
+
+
+def _taken(source: CostSource, rows: Array) -> CostSource:
+    from faircluster.distances import DenseCosts
+
+    return DenseCosts(source.take(rows))
+
+
+def _reopen_empty(
+    geometry: Geometry, labels: Array, own: Array, centers: Array, iteration: int, max_iter: int
+) -> Array:
+    """Move centers of empty clusters to the points that cost most, early enough to settle again."""
+    empty = np.flatnonzero(np.bincount(labels, minlength=len(centers)) == 0)
+    if len(empty) == 0 or iteration > min(max_iter // 2, 20):
+        return centers
+    cost = own if geometry.weights is None else own * (geometry.weights > 0)
+    farthest = np.argpartition(cost, -len(empty))[-len(empty) :]
+    centers = centers.copy()
+    centers[empty] = geometry.at(farthest[np.argsort(-cost[farthest], kind="stable")])
+    return centers
+
+
+def _movement(new: Array, old: Array) -> float:
+    if new.ndim == 1:
+        return float((new != old).sum()) * 1e9
+    return float(((new.astype(np.float64) - old) ** 2).sum())
+
+
+def polish(
+    geometry: Geometry,
+    problem: AssignmentProblem,
+    start: Clustering,
+    *,
+    rounds: int = 3,
+    max_iter: int = 100,
+) -> tuple[Array, AssignmentResult, int]:
+    """Make a clustering strictly fair, then improve its centers at the quotas found.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    problem : AssignmentProblem
+        Groups, bounds, sizes, rounding and time limit; its cost is replaced.
+    start : Clustering
+        From :func:`fair_lloyd`.
+    rounds : int, default=3
+        Most calls of the engine.
+    max_iter : int, default=100
+        Most center updates at the same quotas.
+
+    Returns
+    -------
+    centers : ndarray
+    result : AssignmentResult
+        The engine's answer at these centers, certificate included.
+    n_iter : int
+        Assignments made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faircluster.centers import Means
+    >>> X = np.array([[0.0], [1.0], [8.0], [9.0]])
+    >>> problem = AssignmentProblem(None, ["a", "b", "a", "b"], "exact")
+    >>> begin = Clustering(X[[0, 3]], np.zeros(4, dtype=np.int32), 0.0, 0)
+    >>> polish(Means(X), problem, begin)[1].cost
+    1.0
+    """
+    centers, n_iter = start.centers, 0
+    result = solve(replace(problem, cost=geometry.costs(centers), start=None))
+    groups = result.groups
+    for _ in range(rounds - 1):
+        moved, prices, value, labels = centers, result.prices, result.cost, result.labels
+        for _ in range(max_iter):
+            candidate = geometry.update(labels, moved)
+            again = transport(
+                geometry.costs(candidate), groups.signature, result.quotas, prices, groups.weights
+            )
+            n_iter += 1
+            cost = float(again.values.sum())
+            if cost >= value * (1 - 1e-6):
+                break
+            moved, prices, value, labels = candidate, again.prices, cost, again.labels
+        if value >= result.cost * (1 - 1e-4):
+            break
+        trial = solve(replace(problem, cost=geometry.costs(moved), start=result))
+        if trial.cost >= result.cost or trial.violation > result.violation:
+            break
+        centers, result = moved, trial
+    return centers, result, n_iter
