@@ -62,10 +62,9 @@ def _instance(data: str, n: int, k: int, seed: int) -> tuple[np.ndarray, Any]:
 
     X, sensitive = _adult() if data == "adult" else _blobs(n, k, seed)
     centers = KMeans(k, n_init=3, random_state=seed).fit(X).cluster_centers_
-    rows = np.arange(len(X))
     if n < len(X):
         rows = np.sort(np.random.default_rng(seed).choice(len(X), n, replace=False))
-        X, sensitive = X[rows], sensitive.iloc[rows]
+        X, sensitive = X[rows], sensitive.iloc[rows] if data == "adult" else sensitive[rows]
     cost = np.zeros((n, k))
     for j, center in enumerate(centers):
         cost[:, j] = ((X - center) ** 2).sum(axis=1)
@@ -96,7 +95,7 @@ JOBS = {"assign": assign, "lp": lp}
 
 
 def plan(quick: bool) -> Iterator[Task]:
-    rest = {"slack": 0.2, "seed": 0}
+    rest: dict[str, Any] = {"slack": 0.2, "seed": 0}
     adult = [
         {"data": "adult", "n": n, "k": 10, **rest} for n in ((2_000,) if quick else (2_000, 10_000, 48_842))
     ]

@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["RESULTS", "ROOT", "Task", "main", "measure", "read_rows", "run_task", "timed", "write_row"]
+__all__ = ["RESULTS", "ROOT", "Row", "Task", "main", "measure", "read_rows", "run_task", "timed", "write_row"]
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

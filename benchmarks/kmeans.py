@@ -58,7 +58,7 @@ def fair(n: int, d: int, k: int, slack: float, seed: int) -> dict[str, Any]:
     X, sensitive, init = _blobs(n, d, k, seed)
 
     def fit(rows: int) -> Any:
-        model = FairKMeans(k, bounds=slack, init=init, n_init=1)
+        model = FairKMeans(k, bounds=slack, init=init, n_init=1, n_swaps=0)
         return model.fit(X[:rows], sensitive_features=sensitive[:rows])
 
     fit(5_000)

@@ -1,3 +1,24 @@
-"""Fair clustering with hard guarantees."""
+"""Fair clustering with hard guarantees.
+
+State the protected groups and the bounds once, and get clusterings that keep them exactly, with
+the price they cost and a proof of how close to optimal they are.
+"""
+
+from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
+from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
+from faircluster.estimators import FairAssignment, FairKMeans, FairKMedian
+from faircluster.groups import Groups
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AssignmentProblem",
+    "AssignmentResult",
+    "FairAssignment",
+    "FairKMeans",
+    "FairKMedian",
+    "FairnessBounds",
+    "Groups",
+    "InfeasibleBoundsError",
+    "solve",
+]

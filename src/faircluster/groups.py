@@ -183,6 +183,24 @@ class Groups:
         """Whether every weight is a whole number (true without weights)."""
         return self.weights is None or bool(np.all(self.weights == np.rint(self.weights)))
 
+    def summary(self) -> Groups:
+        """Return the same groups with one row a signature, weighted by its count.
+
+        Keeps names, counts and shares when the rows themselves are no longer needed. O(S).
+
+        Returns
+        -------
+        Groups
+
+        Examples
+        --------
+        >>> from faircluster.groups import Groups
+        >>> Groups.from_features(["b", "a", "b", "b"]).summary().weights.tolist()
+        [1.0, 3.0]
+        """
+        signature = np.arange(self.n_signatures, dtype=np.int32)
+        return replace(self, signature=signature, weights=self.signature_counts)
+
     def subset(self, rows: Any) -> Groups:
         """Select rows; the names and order of the groups stay, signatures that no longer occur go.
 

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from faircluster.assignment.augment import augment
+from faircluster.assignment.repair import Repair
 from faircluster.distances import CostSource, map_blocks
 
 __all__ = ["Transport", "assign_by_price", "loads_of", "round_rows", "transport"]
@@ -28,7 +28,6 @@ __all__ = ["Transport", "assign_by_price", "loads_of", "round_rows", "transport"
 Array = NDArray[Any]
 _SAMPLE_FACTOR = 8  # a cold start solves a sample this many times smaller first
 _SMALL = 2_048  # rows a signature may have before sampling pays
-_REACH = 4.0  # points looked at, at first, for every point that has to move
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,17 @@ def transport(
         good ones lead there sooner.
     weights : ndarray of shape (n,), default=None
         Non-negative weights, 1 each by default. A weight counts as that many copies of the
-        point, which may go to different clusters; at most k - 1 points a signature are split.
+        point, which may go to different clusters; at most k - 1 points a signature are split,
+        a few more where costs tie.
 
     Returns
     -------
     Transport
+
+    Raises
+    ------
+    ValueError
+        Quotas that are negative, not whole (without weights), or do not sum to the weights.
 
     Notes
     -----
@@ -107,7 +112,9 @@ def transport(
     prices = np.array(prices, dtype=np.float64)
     labels, margin, own_cost = assign_by_price(source, signature, prices)
     loads = loads_of(labels, signature, weights, quotas.shape)
-    return _Repair(source, signature, weights, quotas, labels, margin, prices, loads, own_cost).run()
+    repair = Repair(source, signature, weights, quotas, labels, margin, prices, loads, own_cost)
+    repair.run()
+    return Transport(labels, prices, repair.values(), own_cost, *repair.splits())
 
 
 def _sampled_prices(
@@ -246,145 +253,3 @@ def loads_of(
     S, k = shape
     flat = labels if S == 1 else signature * np.int32(k) + labels
     return np.bincount(flat, weights=weights, minlength=S * k).reshape(S, k).astype(np.float64)
-
-
-class _Repair:
-    """Moves points between clusters until the loads are the quotas, keeping prices optimal."""
-
-    def __init__(
-        self,
-        source: CostSource,
-        signature: NDArray[np.int32],
-        weights: Array | None,
-        quotas: Array,
-        labels: NDArray[np.int32],
-        margin: Array,
-        prices: Array,
-        loads: Array,
-        own_cost: Array,
-    ) -> None:
-        self.source, self.signature, self.weights, self.quotas = source, signature, weights, quotas
-        self.labels, self.margin, self.prices, self.loads = labels, margin, prices, loads
-        self.own_cost = own_cost
-        # pieces of split points, by row: [(cluster, weight), ...] of the whole point
-        self.pieces: dict[int, list[tuple[int, float]]] = {}
-        self.slack = 0.0 if weights is None else 1e-9 * float(weights.sum())
-
-    def run(self) -> Transport:
-        for s, rows in self._unsettled():
-            self._settle(s, rows)
-        return self._result()
-
-    def _unsettled(self) -> list[tuple[int, Array | None]]:
-        """Signatures whose loads are off, with their rows (None: all rows)."""
-        off = np.flatnonzero(np.abs(self.loads - self.quotas).max(axis=1) > self._tolerance)
-        if self.quotas.shape[0] == 1 or len(off) == 0:
-            return [(int(s), None) for s in off]
-        wanted = np.zeros(self.quotas.shape[0], dtype=bool)
-        wanted[off] = True
-        members = np.flatnonzero(wanted[self.signature])
-        members = members[np.argsort(self.signature[members], kind="stable")]
-        borders = np.searchsorted(self.signature[members], np.arange(self.quotas.shape[0] + 1))
-        return [(int(s), members[borders[s] : borders[s + 1]]) for s in off]
-
-    @property
-    def _tolerance(self) -> float:
-        # a sum of k clusters within the slack leaves no more than k times the slack
-        return self.slack * (self.quotas.shape[1] + 1)
-
-    def _settle(self, s: int, rows: Array | None) -> None:
-        """Shortest augmenting paths for signature ``s``, among ever more points until all fits.
-
-        Margins and thresholds refer to the prices at the start throughout: a point whose margin
-        lies above the distance travelled so far cannot be on a shortest path, so no second pass
-        over the costs is needed.
-        """
-        margin = self.margin if rows is None else self.margin[rows]
-        excess = self.loads[s] - self.quotas[s]
-        unit = 1.0 if self.weights is None else max(float(self.loads[s].sum()) / len(margin), 1e-300)
-        potential = np.zeros(len(excess))
-        count = _REACH * (float(np.maximum(excess, 0.0).sum()) / unit + 32.0)
-        while np.abs(excess).max() > self._tolerance:
-            threshold = _threshold(margin, count)
-            near = np.flatnonzero(margin <= threshold)
-            near = near if rows is None else rows[near]
-            cost = self.source.take(near).astype(np.float64)
-            row, cluster, weight = augment(
-                cost + self.prices[s], *self._pieces_of(near), excess, potential, threshold, self.slack
-            )
-            self._store(near, row, cluster, weight)
-            self.own_cost[near] = cost[np.arange(len(near)), self.labels[near]]
-            count *= 4.0
-        self.loads[s] = self.quotas[s] + excess
-        self.prices[s] -= potential
-
-    def _pieces_of(self, rows: Array) -> tuple[Array, Array, Array]:
-        weights = np.ones(len(rows)) if self.weights is None else self.weights[rows]
-        if not self.pieces:
-            return np.arange(len(rows)), self.labels[rows].astype(np.int64), weights.copy()
-        position, cluster, weight = [], [], []
-        for p, i in enumerate(rows.tolist()):
-            for c, w in self.pieces.get(i, [(int(self.labels[i]), float(weights[p]))]):
-                position.append(p)
-                cluster.append(c)
-                weight.append(w)
-        return np.array(position), np.array(cluster, dtype=np.int64), np.array(weight)
-
-    def _store(self, rows: Array, row: Array, cluster: Array, weight: Array) -> None:
-        if self.weights is None:
-            self.labels[rows[row]] = cluster
-            return
-        held = weight > self.slack * 1e-3
-        row, cluster, weight = row[held], cluster[held], weight[held]
-        k = self.quotas.shape[1]
-        key, inverse = np.unique(row * k + cluster, return_inverse=True)
-        weight = np.bincount(inverse, weights=weight)
-        row, cluster = key // k, key % k
-        times = np.bincount(row, minlength=len(rows))
-        whole = times[row] == 1
-        self.labels[rows[row[whole]]] = cluster[whole]
-        for i in rows[row[whole]].tolist() if self.pieces else ():
-            self.pieces.pop(i, None)
-        for p in np.flatnonzero(times > 1).tolist():
-            mine = np.flatnonzero(row == p)
-            self.pieces[int(rows[p])] = [(int(cluster[q]), float(weight[q])) for q in mine]
-            self.labels[rows[p]] = cluster[mine[np.argmax(weight[mine])]]
-
-    def _result(self) -> Transport:
-        rows = [i for i, held in self.pieces.items() for _ in held]
-        clusters = [c for held in self.pieces.values() for c, _ in held]
-        weights = [w for held in self.pieces.values() for _, w in held]
-        return Transport(
-            self.labels,
-            self.prices,
-            self._values(),
-            self.own_cost,
-            np.array(rows, dtype=np.intp),
-            np.array(clusters, dtype=np.int32),
-            np.array(weights, dtype=np.float64),
-        )
-
-    def _values(self) -> Array:
-        """Cost by signature."""
-        S = self.quotas.shape[0]
-        own = self.own_cost if self.weights is None else self.own_cost * self.weights
-        if S == 1:
-            total = np.array([own.sum()])
-        else:
-            total = np.bincount(self.signature, weights=own, minlength=S)
-        for i, held in self.pieces.items():
-            costs = self.source.take(np.array([i]))[0]
-            split = sum(w * float(costs[c]) for c, w in held)
-            total[self.signature[i]] += split - float(own[i])
-        return total
-
-
-def _threshold(margin: Array, count: float) -> float:
-    """A margin below which about ``count`` points lie (estimated on a sample); inf for all."""
-    n = len(margin)
-    if count >= n / 2:
-        return np.inf
-    step = max(1, n // 8_192)
-    sample = margin[::step]
-    position = min(int(np.ceil(count / step)) + 2, len(sample) - 1)
-    return float(np.partition(sample, position)[position])

@@ -22,10 +22,10 @@ from faircluster.centers import Geometry
 from faircluster.distances import CostSource
 from faircluster.groups import Groups
 
-__all__ = ["Clustering", "fair_lloyd", "polish"]
+__all__ = ["Clustering", "coarse_part", "fair_lloyd", "polish"]
 
 Array = NDArray[Any]
-_SAMPLE = 20_000  # points that prices are found on while centers move
+_SAMPLE = 50_000  # points that prices are found on while centers move
 _COARSE = 100_000  # points on which large problems settle their centers first
 _INNER = 8  # center updates at the same quotas
 
@@ -102,29 +102,43 @@ def fair_lloyd(
     >>> fair_lloyd(Means(X), groups, rows, X[[0, 3]]).labels
     array([0, 0, 1, 1], dtype=int32)
     """
-    done = 0
-    if geometry.n_points > 2 * _COARSE and max_iter > 1:
-        chosen, factor = _coarse_rows(groups)
-        coarse = _alternate(
-            geometry.subset(chosen, factor),
-            groups.signature[chosen],
-            factor,
-            rows,
-            centers,
-            max_iter,
-            tol,
-            report,
-            None,
-        )
-        centers, done = coarse.centers, coarse.n_iter
-        start = coarse.relaxation
-    else:
-        start = None
-    settled = _alternate(
-        geometry, groups.signature, groups.weights, rows, centers, max(max_iter - done, 2) if done else max_iter,
-        tol, report, start,
-    )
+    done, relaxation = 0, None
+    if max_iter > 1:
+        part, part_groups = coarse_part(geometry, groups)
+        if part is not geometry:
+            coarse = _alternate(part, part_groups, rows, centers, max_iter, tol, report, None)
+            centers, done, relaxation = coarse.centers, coarse.n_iter, coarse.relaxation
+    left = max(max_iter - done, 2) if done else max_iter
+    settled = _alternate(geometry, groups, rows, centers, left, tol, report, relaxation)
     return replace(settled, n_iter=settled.n_iter + done)
+
+
+def coarse_part(geometry: Geometry, groups: Groups) -> tuple[Geometry, Groups]:
+    """Return a weighted sample of large data, on which centers settle first; small data as they are.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    groups : Groups
+
+    Returns
+    -------
+    geometry : Geometry
+    groups : Groups
+        With weights that add up to the whole data's by signature.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faircluster.centers import Means
+    >>> coarse_part(Means(np.zeros((3, 1))), Groups.from_features(list("abb")))[0].n_points
+    3
+    """
+    if geometry.n_points <= 2 * _COARSE:
+        return geometry, groups
+    chosen, weights = _coarse_rows(groups)
+    part = replace(groups, signature=groups.signature[chosen], weights=weights)
+    return geometry.subset(chosen, weights), part
 
 
 def _coarse_rows(groups: Groups) -> tuple[Array, Array]:
@@ -144,8 +158,7 @@ def _coarse_rows(groups: Groups) -> tuple[Array, Array]:
 
 def _alternate(
     geometry: Geometry,
-    signature: NDArray[np.int32],
-    weights: Array | None,
+    groups: Groups,
     rows: BoundRows,
     centers: Array,
     max_iter: int,
@@ -153,7 +166,7 @@ def _alternate(
     report: Callable[[int, float], None] | None,
     relaxation: Relaxation | None,
 ) -> Clustering:
-    assigner = _Assigner(signature, weights, rows, relaxation)
+    assigner = _Assigner(groups, rows, relaxation)
     limit = tol * geometry.scale()
     iteration, fresh = 0, True
     while True:
@@ -177,9 +190,8 @@ def _alternate(
 class _Assigner:
     """Relaxed fair assignments to moving centers, each starting where the last one ended."""
 
-    def __init__(
-        self, signature: NDArray[np.int32], weights: Array | None, rows: BoundRows, start: Relaxation | None
-    ) -> None:
+    def __init__(self, groups: Groups, rows: BoundRows, start: Relaxation | None) -> None:
+        signature, weights = groups.signature, groups.weights
         self.signature, self.weights, self.rows = signature, weights, rows
         self.relaxation = start
         self.bound = False  # whether the bounds mattered in the last assignment

@@ -1,0 +1,7 @@
+"""scikit-learn estimators over the engine."""
+
+from faircluster.estimators.fair_assignment import FairAssignment
+from faircluster.estimators.k_means import FairKMeans
+from faircluster.estimators.k_median import FairKMedian
+
+__all__ = ["FairAssignment", "FairKMeans", "FairKMedian"]
