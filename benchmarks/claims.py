@@ -135,7 +135,7 @@ def point_lps(rows: Rows, own: Row) -> list[Row]:
 
 
 def adult_cost(rows: Rows) -> Verdict | None:
-    found = sorted(rows.select("adult", n=48_842), key=lambda row: row["params"]["k"])
+    found = sorted(rows.select("adult", n=48_842, swaps=None), key=lambda row: row["params"]["k"])
     if not found:
         return None
     words = ", ".join(f"{row['result']['cost']:,.1f} (k={row['params']['k']})" for row in found)

@@ -185,9 +185,10 @@ def kmeans_cost(rows: Rows) -> str:
     lines = []
     for row in sorted(rows.select("adult"), key=lambda row: row["params"]["k"]):
         result = row["result"]
+        method = "no swaps" if row["params"].get("swaps") == 0 else "as by default"
         lines.append(
             (
-                f"{row['params']['n']:,}, k = {row['params']['k']}, {row['params']['starts']} starts",
+                f"{row['params']['n']:,}, k = {row['params']['k']}, {row['params']['starts']} starts, {method}",
                 f"{result['cost']:,.1f}",
                 f"{result['published']:,.0f}",
                 f"{result['balance']:.4f}",
@@ -322,7 +323,8 @@ def page(results: Path, picture: str | None) -> str:
         "## Group bounds",
         "Squared distances to k-means centers, `slack(0.2)`. Adult: sex and race, 7 overlapping groups; "
         "blobs: 4 disjoint groups. The rival is HiGHS on the linear program over points (simplex and "
-        "interior point; the faster counts), which ends with fractions of points; faircluster's labels are whole.",
+        "interior point; the faster counts), which ends with fractions of points; faircluster's labels are "
+        "whole.",
         bounded(limits),
         "## Fair k-means",
         "Adult, six numeric columns scaled to [0, 1], balance at least 0.49 by sex, against the best "
