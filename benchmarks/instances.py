@@ -33,6 +33,8 @@ def draw_costs(kind: str, n: int, k: int, seed: int, dtype: str = "float64") -> 
     "uniform": independent. "blobs": squared distances of overlapping Gaussian blobs to centers after three
     Lloyd steps. "softmax": 1 - p for the probabilities p of a network that is often sure and mostly right.
     """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
     if kind == "blobs":
         return _squared_distances(*draw_points(n, k, seed, dtype))
     rng = np.random.default_rng([seed, n, k, 2])

@@ -185,12 +185,12 @@ def kmeans_cost(rows: Rows) -> str:
     lines = []
     for row in sorted(rows.select("adult"), key=lambda row: row["params"]["k"]):
         result = row["result"]
-        method = "no swaps" if row["params"].get("swaps") == 0 else "as by default"
+        swaps = ", no swaps" if row["params"].get("swaps") == 0 else ""
         lines.append(
             (
-                f"{row['params']['n']:,}, k = {row['params']['k']}, {row['params']['starts']} starts, {method}",
+                f"{row['params']['n']:,}, k = {row['params']['k']}, {row['params']['starts']} starts{swaps}",
                 f"{result['cost']:,.1f}",
-                f"{result['published']:,.0f}",
+                "" if result["published"] is None else f"{result['published']:,.0f}",
                 f"{result['balance']:.4f}",
                 f"{result['violation']:g}",
                 f"{result['gap']:.3%}",
@@ -277,16 +277,18 @@ def draw_growth(rows: Rows, path: Path) -> None:
             (axes[1], "k", {"n": of_k}, f"n = {of_k:,}"),
         ):
             for kind, mark, color in (("uniform", "o", "#1f6f8b"), ("blobs", "s", "#d1603d")):
-                line = sorted(
-                    (row["params"][varied], seconds(row))
-                    for row in rows.select("large", instance=kind, lazy=None, **fixed)
-                )
-                axis.loglog(*zip(*line, strict=True), marker=mark, color=color, label=kind)
-            x, y = zip(*line, strict=True)
-            axis.loglog(x, [y[0] * value / x[0] for value in x], ":", color="#888888", label=f"~ {varied}")
+                found = rows.select("large", instance=kind, lazy=None, **fixed)
+                line = sorted((row["params"][varied], seconds(row)) for row in found)
+                if line:
+                    axis.loglog(*zip(*line, strict=True), marker=mark, color=color, label=kind)
+                if len(line) > 1 and kind == "uniform":
+                    (first, begun), (last, _) = line[0], line[-1]
+                    ends = (begun, begun * last / first)
+                    axis.loglog((first, last), ends, ":", color="#888888", label=f"in proportion to {varied}")
             axis.set(xlabel=varied, ylabel="seconds", title=f"exact transport, {title}")
             axis.grid(alpha=0.3, which="both")
-            axis.legend(frameon=False)
+            if axis.lines:
+                axis.legend(frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
 

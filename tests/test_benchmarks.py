@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import linear_sum_assignment
-
 from benchmarks import claims, harness, instances, render
 from benchmarks.harness import Task
 from benchmarks.point_lp import solve_point_lp
+from scipy.optimize import linear_sum_assignment
 
 ENVIRONMENT = {
     "cpu": "c",
@@ -84,8 +83,8 @@ class TestRunTask:
         assert measured["environment"]["cores"] >= 1
 
     def test_tells_what_a_failed_child_said(self):
-        with pytest.raises(RuntimeError, match="is not in list"):
-            harness.run_task("benchmarks.transport", Task("ortools", {**SMALL, "instance": "nothing"}))
+        with pytest.raises(RuntimeError, match="kind must be one of"):
+            harness.run_task("benchmarks.transport", Task("transport", {**SMALL, "instance": "nothing"}))
 
 
 class TestMain:

@@ -35,6 +35,10 @@ def point_rows(groups, bounds, k, size_min=None, size_max=None):
     """Write the bounds down from their definitions, one cluster and group at a time."""
     rows = PointRows([], [], [])
     member = groups.membership.astype(float)
+    # the largest count less than one from proportional; any target or weight may leave a fraction
+    whole = groups.integer_weights and not bounds.target
+    heaviest = 1.0 if groups.integer_weights else groups.weights.max()
+    off = 1.0 - 1.0 / groups.total if whole else heaviest * (1.0 - 1e-6)
     n = len(member)
     lower, upper = bounds.limits(groups, k)
     for j in range(k):
@@ -42,7 +46,6 @@ def point_rows(groups, bounds, k, size_min=None, size_max=None):
         if part.kind == "balance":
             _add_balance(rows, j, member, groups.attributes, part.value)
         elif part.kind == "exact":
-            off = 1.0 - (0.5 / groups.total if not part.target else 1e-6)
             for g in range(groups.n_groups):
                 rows.add(j, lower[g, j] - member[:, g], off)
                 rows.add(j, member[:, g] - lower[g, j], off)

@@ -236,6 +236,24 @@ groups_, bounds_, limits_, n_iter_
         check_is_fitted(self)
         return np.asarray(self.estimator_.transform(self._validate(X, reset=False)))
 
+    @_estimator_has("transform")
+    def fit_transform(
+        self, X: Any, y: Any = None, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> Array:
+        """Fit, then transform by the estimator.
+
+        Parameters
+        ----------
+        X, y, sensitive_features, sample_weight
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray
+        """
+        self.fit(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+        return np.asarray(self.transform(X))
+
     @_estimator_has("predict")
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, sensitive_features: Any = None
