@@ -23,7 +23,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["RESULTS", "ROOT", "Row", "Task", "main", "measure", "read_rows", "run_task", "timed", "write_row"]
+__all__ = [
+    "RESULTS",
+    "ROOT",
+    "Row",
+    "Task",
+    "forget_peak",
+    "main",
+    "measure",
+    "peak_rss_mib",
+    "read_rows",
+    "run_task",
+    "timed",
+    "write_row",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -48,7 +61,7 @@ class Task:
 # ---- in the child process
 
 
-def timed(work: Callable[[], T], repeats: int, *, budget: float = 120.0) -> tuple[T, dict[str, Any]]:
+def timed(work: Callable[[], T], repeats: int, *, budget: float = 60.0) -> tuple[T, dict[str, Any]]:
     """Call ``work`` up to ``repeats`` times; its last value, and best, median and all wall seconds.
 
     A new call starts only within ``budget`` seconds, so slow methods are repeated less often.
@@ -79,14 +92,29 @@ def measure(job: Callable[..., dict[str, Any]], params: dict[str, Any]) -> Row:
 def peak_rss_mib() -> float | None:
     """Largest resident memory of this process so far, None where the system does not tell."""
     try:  # VmHWM starts anew with the program; ru_maxrss can be that of the parent before exec
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+        return _status_mib("VmHWM")
+    except OSError:
+        pass
+    try:
         import resource
-    except (OSError, ImportError):
+    except ImportError:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
+
+
+def forget_peak() -> float | None:
+    """Let the peak count from here on (Linux); resident memory now, None where the system does not tell."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return _status_mib("VmRSS")
+    except OSError:
+        return None
+
+
+def _status_mib(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 # ---- in the parent process
@@ -94,11 +122,12 @@ def peak_rss_mib() -> float | None:
 
 def run_task(script: str, task: Task, interpreter: str | Path = sys.executable) -> Row:
     """Run a task in a child process; its finished row, or RuntimeError with what the child said."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     command = [str(interpreter), "-m", script, "--job", task.job, "--params", json.dumps(task.params)]
+    busy, begun = _busy_by_others(), time.perf_counter()
     child = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=task.timeout, check=False
     )
+    busy, spent = _busy_by_others() - busy, time.perf_counter() - begun
     if child.returncode:
         raise RuntimeError(f"exit status {child.returncode}\n{child.stderr.strip()[-2000:]}")
     measured = json.loads(child.stdout.splitlines()[-1])
@@ -107,10 +136,21 @@ def run_task(script: str, task: Task, interpreter: str | Path = sys.executable) 
         "params": task.params,
         "result": measured["result"],
         "peak_rss_mib": measured["peak_rss_mib"],
-        "load": load,  # of the machine just before; above 1, others were at work
+        "busy_by_others": round(max(busy / spent, 0.0), 2),  # cores, on average; near 0 on a quiet machine
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": {**machine(), "commit": commit(), "versions": measured["versions"]},
     }
+
+
+def _busy_by_others() -> float:
+    """Processor seconds since the start that neither we nor our children used; 0 if not on Linux."""
+    try:
+        ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        return 0.0
+    idle = ticks[3] + ticks[4]
+    own = os.times()
+    return (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK") - sum(own[:4])
 
 
 def machine() -> dict[str, Any]:

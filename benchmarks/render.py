@@ -237,10 +237,10 @@ def environments(files: Iterable[Rows]) -> str:
     lines = []
     for words, rows in counts.items():
         dates = sorted(row["date"][:10] for row in rows)
-        loads = [row["load"] for row in rows if row["load"] is not None]
+        busy = max(row["busy_by_others"] for row in rows)
         span = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-        lines.append((*words, span, f"{max(loads):.1f}" if loads else "", str(len(rows))))
-    return table(("machine", "commit", "versions", "date", "highest load before a row", "rows"), lines)
+        lines.append((*words, span, f"{busy:.2f}", str(len(rows))))
+    return table(("machine", "commit", "versions", "date", "cores used by others, at most", "rows"), lines)
 
 
 def _growth_order(row: Row) -> tuple[Any, ...]:
@@ -319,7 +319,7 @@ def page(results: Path, picture: str | None) -> str:
         warm(transport),
         "## Growth",
         "float32 costs. Memory is that of the whole process: before, of interpreter and instance; at the "
-        "peak, with the solver.",
+        "peak, while solving.",
         *plot,
         growth(transport),
         "## Group bounds",

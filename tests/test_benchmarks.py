@@ -26,7 +26,7 @@ def row(job="transport", params=SMALL, seconds=1.0, environment=ENVIRONMENT, **r
         "params": params,
         "result": {"seconds": {"best": seconds, "median": seconds, "all": [seconds]}, **result},
         "peak_rss_mib": 100.0,
-        "load": 0.5,
+        "busy_by_others": 0.1,
         "date": "2026-01-01T00:00:00+00:00",
         "environment": environment,
     }
@@ -81,6 +81,7 @@ class TestRunTask:
         assert measured["peak_rss_mib"] > 30
         assert measured["environment"]["versions"]["numpy"] == np.__version__
         assert measured["environment"]["cores"] >= 1
+        assert measured["busy_by_others"] >= 0
 
     def test_tells_what_a_failed_child_said(self):
         with pytest.raises(RuntimeError, match="kind must be one of"):

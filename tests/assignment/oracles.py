@@ -82,8 +82,9 @@ def points_lp(cost, rows, weights=None):
     n, _ = cost.shape
     weights = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
     once, over = _matrices(cost, rows, weights)
+    unit = max(np.abs(cost).max(), 1e-300)  # HiGHS has absolute tolerances
     found = linprog(
-        (cost * weights[:, None]).ravel(),
+        (cost / unit * weights[:, None]).ravel(),
         A_ub=over if len(rows.rhs) else None,
         b_ub=rows.rhs if len(rows.rhs) else None,
         A_eq=once,
@@ -91,7 +92,7 @@ def points_lp(cost, rows, weights=None):
         method="highs",
     )
     assert found.status in (0, 2), found.message
-    return float(found.fun) if found.status == 0 else None
+    return float(found.fun) * unit if found.status == 0 else None
 
 
 def points_milp(cost, rows, weights=None):
@@ -103,8 +104,9 @@ def points_milp(cost, rows, weights=None):
     constraints = [LinearConstraint(once, 1.0, 1.0)]
     if len(rows.rhs):
         constraints.append(LinearConstraint(over, -np.inf, np.array(rows.rhs) + 1e-9))
+    unit = max(np.abs(cost).max(), 1e-300)
     found = milp(
-        (cost * weights[:, None]).ravel(),
+        (cost / unit * weights[:, None]).ravel(),
         constraints=constraints,
         integrality=np.ones(n * k),
         bounds=(0, 1),
@@ -122,15 +124,15 @@ def transport_lp(cost, signature, quotas, weights=None):
     cost = np.asarray(cost, dtype=float)
     n, k = cost.shape
     weights = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
-    unit = max(weights.max(), 1e-300)  # HiGHS has absolute tolerances
+    heaviest, unit = max(weights.max(), 1e-300), max(np.abs(cost).max(), 1e-300)
     supplies = sparse.kron(sparse.eye_array(n), np.ones((1, k)))
     member = signature[None, :] == np.arange(len(quotas))[:, None]
     demands = sparse.kron(sparse.csr_array(member.astype(float)), sparse.eye_array(k))
     found = linprog(
-        cost.ravel(),
+        cost.ravel() / unit,
         A_eq=sparse.vstack([supplies, demands], format="csr"),
-        b_eq=np.concatenate([weights, np.asarray(quotas, dtype=float).ravel()]) / unit,
+        b_eq=np.concatenate([weights, np.asarray(quotas, dtype=float).ravel()]) / heaviest,
         method="highs",
     )
     assert found.status == 0, found.message
-    return float(found.fun) * unit
+    return float(found.fun) * unit * heaviest

@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from faircluster.distances import CostSource, map_blocks
+from faircluster.groups import stratified_sample
 
 __all__ = ["Relaxation", "lower_bound", "relax"]
 
@@ -137,9 +138,12 @@ class SmoothedDual:
             return direction
         cluster, row = np.nonzero(free)
         hessian = self._reduced_hessian(cluster, row, point.hessian) / temperature
-        steepest = np.einsum("fs,sf->f", self.coef[cluster, row] ** 2, point.quotas[:, cluster])
+        squares = self.coef[cluster, row] ** 2
+        steepest = np.einsum("fs,sf->f", squares, point.quotas[:, cluster])
+        # a cluster that no point is near has no curvature at all: give it that of an even spread
+        even = float((squares @ point.quotas.sum(axis=1)).max()) / point.quotas.shape[1]
         diagonal = np.einsum("ii->i", hessian)
-        diagonal += damping * (steepest + 1e-3 * steepest.max() + 1e-300) / temperature
+        diagonal += damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
         direction[free] = _maximise_above(hessian, point.gradient[free], -multipliers[free])
         return direction
 
@@ -280,21 +284,14 @@ def relax(
     dual = SmoothedDual(source, signature, weights, coef, rhs)
     if coef.shape[1] == 0:
         return _finish(dual, np.zeros(rhs.shape), _spread(source) * 1e-3)
-    rows = _stratified_rows(signature, coef.shape[2], sample)
-    if rows is None:
+    if len(signature) <= 2 * sample:
         multipliers, temperature = _starting_point(source, rhs, start)
         return _anneal(dual, multipliers, temperature, tolerance, _LEVELS)
-    chosen, factor = rows
-    small = SmoothedDual(
-        _gather(source, chosen),
-        signature[chosen],
-        factor if weights is None else factor * weights[chosen],
-        coef,
-        rhs,
-    )
+    chosen, sample_weights = stratified_sample(signature, coef.shape[2], sample, weights)
+    small = SmoothedDual(_gather(source, chosen), signature[chosen], sample_weights, coef, rhs)
     multipliers, temperature = _starting_point(small.source, rhs, start)
     rough = _anneal(small, multipliers, temperature, tolerance, _LEVELS)
-    return _anneal(dual, rough.multipliers, rough.temperature / _COOLING, tolerance, 3)
+    return _anneal(dual, rough.multipliers, rough.temperature, tolerance, 3)
 
 
 def lower_bound(
@@ -329,21 +326,6 @@ def _spread(source: CostSource) -> float:
     cost = source.take(np.arange(0, n, max(1, n // 1_000))).astype(np.float64)
     spread = float((cost.mean(axis=1) - cost.min(axis=1)).mean())
     return spread if spread > 0 else 1.0
-
-
-def _stratified_rows(signature: NDArray[np.int32], S: int, size: int) -> tuple[Array, Array] | None:
-    """Rows and expansion factors of a sample in which rare signatures stay whole; None if n is small."""
-    n = len(signature)
-    if n <= 2 * size:
-        return None
-    counts = np.bincount(signature, minlength=S)
-    floor = max(size // (4 * S), 1)
-    stride = np.maximum(1, np.ceil(np.minimum(counts / floor, n / size))).astype(np.int64)
-    order = np.argsort(signature, kind="stable") if S > 1 else np.arange(n)
-    ends = np.cumsum(counts)
-    pieces = [order[end - c + h // 2 : end : h] for end, c, h in zip(ends, counts, stride, strict=True)]
-    factors = [np.full(len(p), c / max(len(p), 1)) for p, c in zip(pieces, counts, strict=True)]
-    return np.concatenate(pieces), np.concatenate(factors)
 
 
 def _gather(source: CostSource, rows: Array) -> CostSource:

@@ -38,8 +38,8 @@ class AssignmentProblem:
         Relative gap at which the search for better quotas ends.
     time_limit : float, default=None
         Seconds after which the best assignment found is returned.
-    start : AssignmentResult, default=None
-        Result of a similar problem: its prices are the starting point.
+    start : AssignmentResult or Relaxation, default=None
+        Solution of a similar problem: its prices are the starting point.
     """
 
     cost: Any
@@ -50,7 +50,7 @@ class AssignmentProblem:
     rounding: Literal["strict", "nearest"] = "strict"
     tolerance: float = 1e-3
     time_limit: float | None = None
-    start: AssignmentResult | None = None
+    start: AssignmentResult | Relaxation | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -137,7 +137,8 @@ class _Solver:
 
     def _relax(self) -> Relaxation:
         begun = time.perf_counter()
-        start = None if self.problem.start is None else self.problem.start.relaxation
+        given = self.problem.start
+        start = given.relaxation if isinstance(given, AssignmentResult) else given
         relaxation = relax(
             self.source,
             self.signature,

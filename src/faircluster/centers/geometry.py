@@ -18,7 +18,7 @@ from faircluster.distances import CostSource, DenseCosts, DistanceCosts, map_blo
 __all__ = ["Geometry", "Means", "Medians", "Medoids"]
 
 Array = NDArray[Any]
-_DENSE_ENTRIES = 60_000_000  # cost matrices up to this size are kept in memory
+_DENSE_ENTRIES = 4_000_000  # larger cost matrices are computed again rather than kept in memory
 
 
 class Geometry(Protocol):

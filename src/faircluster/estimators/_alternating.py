@@ -76,7 +76,9 @@ class AlternatingClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         rows = problem.bounds.rows(groups, self.n_clusters, self.size_min, self.size_max)
         check_feasible(groups, problem.bounds, self.n_clusters, self.size_min, self.size_max)
         best, plain = self._best_start(geometry, groups, rows, random_state)
-        swaps = 2 * self.n_clusters if self.n_swaps is None else self.n_swaps
+        swaps = self.n_swaps
+        if swaps is None:  # centers that are given are meant
+            swaps = 2 * self.n_clusters if isinstance(self.init, str) else 0
         if self.max_iter > 1 and swaps:
             best = improve_by_swaps(
                 geometry, groups, rows, best, swaps, random_state, max_iter=self.max_iter, tol=self.tol

@@ -37,7 +37,8 @@ class FairKMeans(AlternatingClusterer):
     n_init : int, default=3
         Number of starts; the best is kept. One when centers are given.
     n_swaps : int, default=None
-        Swaps of centers tried to improve on the best start; ``2 * n_clusters`` by default.
+        Swaps of centers tried to improve on the best start; ``2 * n_clusters`` by default, none
+        when starting centers are given.
     max_iter : int, default=100
         Most assignments a start may take. With 1 the starting centers stay as they are and only
         the points are assigned: given centers of a plain clustering, the method of Bera et al.

@@ -19,14 +19,15 @@ from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.transport import assign_by_price, loads_of, round_rows, transport
 from faircluster.bounds import BoundRows
 from faircluster.centers import Geometry
-from faircluster.distances import CostSource
-from faircluster.groups import Groups
+from faircluster.distances import CostSource, DenseCosts
+from faircluster.groups import Groups, stratified_sample
 
 __all__ = ["Clustering", "coarse_part", "fair_lloyd", "polish"]
 
 Array = NDArray[Any]
-_SAMPLE = 50_000  # points that prices are found on while centers move
-_COARSE = 100_000  # points on which large problems settle their centers first
+_SAMPLE = 30_000  # points that prices are found on while centers move
+_FINE = 10  # assignments of all points after large data have settled on a sample
+_TIES = 0.02  # share of the points that may be off the quotas before ties are settled by transport
 _INNER = 8  # center updates at the same quotas
 
 
@@ -89,7 +90,8 @@ def fair_lloyd(
     Notes
     -----
     Each assignment is one pass, O(n k d). At given quotas every step lowers the cost; quotas
-    change only when that has settled. More than 200,000 points settle on a sample first.
+    change only when that has settled. More than 200,000 points settle on a sample first
+    and then take at most ten assignments.
 
     Examples
     --------
@@ -106,20 +108,22 @@ def fair_lloyd(
     if max_iter > 1:
         part, part_groups = coarse_part(geometry, groups)
         if part is not geometry:
-            coarse = _alternate(part, part_groups, rows, centers, max_iter, tol, report, None)
+            coarse = _alternate(part, part_groups, rows, centers, max_iter, tol, report, None, coarse=True)
             centers, done, relaxation = coarse.centers, coarse.n_iter, coarse.relaxation
-    left = max(max_iter - done, 2) if done else max_iter
-    settled = _alternate(geometry, groups, rows, centers, left, tol, report, relaxation)
+    left = min(max(max_iter - done, 2), _FINE) if done else max_iter
+    settled = _alternate(geometry, groups, rows, centers, left, tol, report, relaxation, coarse=done > 0)
     return replace(settled, n_iter=settled.n_iter + done)
 
 
-def coarse_part(geometry: Geometry, groups: Groups) -> tuple[Geometry, Groups]:
+def coarse_part(geometry: Geometry, groups: Groups, size: int = 50_000) -> tuple[Geometry, Groups]:
     """Return a weighted sample of large data, on which centers settle first; small data as they are.
 
     Parameters
     ----------
     geometry : Geometry
     groups : Groups
+    size : int, default=50_000
+        About how many points the sample has; data up to four times as large stay whole.
 
     Returns
     -------
@@ -134,26 +138,11 @@ def coarse_part(geometry: Geometry, groups: Groups) -> tuple[Geometry, Groups]:
     >>> coarse_part(Means(np.zeros((3, 1))), Groups.from_features(list("abb")))[0].n_points
     3
     """
-    if geometry.n_points <= 2 * _COARSE:
+    if geometry.n_points <= 4 * size:
         return geometry, groups
-    chosen, weights = _coarse_rows(groups)
+    chosen, weights = stratified_sample(groups.signature, groups.n_signatures, size, groups.weights)
     part = replace(groups, signature=groups.signature[chosen], weights=weights)
     return geometry.subset(chosen, weights), part
-
-
-def _coarse_rows(groups: Groups) -> tuple[Array, Array]:
-    """Evenly spread rows of every signature and the weight each stands for."""
-    order = np.argsort(groups.signature, kind="stable")
-    counts = np.bincount(groups.signature, minlength=groups.n_signatures)
-    ends = np.cumsum(counts)
-    stride = np.maximum(1, np.minimum(counts // 2_000, groups.n_rows // _COARSE))
-    rows = [order[end - c + h // 2 : end : h] for end, c, h in zip(ends, counts, stride, strict=True)]
-    chosen = np.concatenate(rows)
-    weights = np.ones(len(chosen)) if groups.weights is None else groups.weights[chosen]
-    signature = groups.signature[chosen]
-    held = np.bincount(signature, weights=weights, minlength=groups.n_signatures)
-    factor = np.divide(groups.signature_counts, held, out=np.ones_like(held), where=held > 0)
-    return chosen, weights * factor[signature]
 
 
 def _alternate(
@@ -165,8 +154,10 @@ def _alternate(
     tol: float,
     report: Callable[[int, float], None] | None,
     relaxation: Relaxation | None,
+    *,
+    coarse: bool = False,
 ) -> Clustering:
-    assigner = _Assigner(groups, rows, relaxation)
+    assigner = _Assigner(groups, rows, relaxation, coarse=coarse)
     limit = tol * geometry.scale()
     iteration, fresh = 0, True
     while True:
@@ -190,27 +181,44 @@ def _alternate(
 class _Assigner:
     """Relaxed fair assignments to moving centers, each starting where the last one ended."""
 
-    def __init__(self, groups: Groups, rows: BoundRows, start: Relaxation | None) -> None:
-        signature, weights = groups.signature, groups.weights
-        self.signature, self.weights, self.rows = signature, weights, rows
-        self.relaxation = start
+    def __init__(
+        self, groups: Groups, rows: BoundRows, start: Relaxation | None, *, coarse: bool = False
+    ) -> None:
+        self.signature, self.weights, self.rows = groups.signature, groups.weights, rows
+        self.relaxation, self.coarse = start, coarse
         self.bound = False  # whether the bounds mattered in the last assignment
         self._quotas: Array | None = None
         self._prices: Array | None = None
-        S = rows.coef.shape[2]
-        self._counts = np.bincount(signature, weights=weights, minlength=S).astype(np.float64)
-        self._sample = _sample_rows(signature, self._counts, weights)
+        self._counts = groups.signature_counts
+        self._sample: tuple[Array, Array] | None = None
+        if groups.n_rows > 2 * _SAMPLE:
+            self._sample = stratified_sample(groups.signature, groups.n_signatures, _SAMPLE, groups.weights)
 
     def assign(self, source: CostSource, *, fresh: bool) -> tuple[NDArray[np.int32], float, Array]:
         """Labels, total cost and the cost of each point; ``fresh`` finds new quotas."""
         if fresh or self._quotas is None:
-            plain = self._plain(source)
-            if plain is not None:
-                return plain
+            if self.relaxation is None or not self.relaxation.multipliers.any():
+                plain = self._plain(source)
+                if plain is not None:
+                    return plain
             self._quotas = self._find_quotas(source)
+            if self.coarse:
+                by_price = self._by_price(source)
+                if by_price is not None:
+                    return by_price
         moved = transport(source, self.signature, self._quotas, self._prices, self.weights)
         self._prices = moved.prices
         return moved.labels, float(moved.values.sum()), moved.costs
+
+    def _by_price(self, source: CostSource) -> tuple[NDArray[np.int32], float, Array] | None:
+        """Cheapest clusters at the prices, good enough for a sample unless ties spoil the quotas."""
+        assert self._prices is not None and self._quotas is not None
+        labels, _, own = assign_by_price(source, self.signature, self._prices)
+        loads = loads_of(labels, self.signature, self.weights, self._prices.shape)
+        if np.abs(loads - self._quotas).sum() > 2 * _TIES * self._counts.sum():
+            return None
+        self.bound = False  # no quotas to stay with: prices are found anew each time
+        return labels, _weighted_sum(own, self.weights), own
 
     def _plain(self, source: CostSource) -> tuple[NDArray[np.int32], float, Array] | None:
         shape = (len(self._counts), source.shape[1])
@@ -219,15 +227,17 @@ class _Assigner:
         self.bound = self.rows.violation(loads) > 0
         if self.bound:
             return None
-        return labels, float(own.sum() if self.weights is None else own @ self.weights), own
+        return labels, _weighted_sum(own, self.weights), own
 
     def _find_quotas(self, source: CostSource) -> Array:
-        chosen, factor = self._sample
-        part = source if chosen is None else _taken(source, chosen)
+        signature, weights = self.signature, self.weights
+        if self._sample is not None:
+            chosen, weights = self._sample
+            source, signature = DenseCosts(source.take(chosen)), signature[chosen]
         self.relaxation = relax(
-            part,
-            self.signature if chosen is None else self.signature[chosen],
-            self.weights if chosen is None else factor,
+            source,
+            signature,
+            weights,
             self.rows.coef,
             self.rows.rhs,
             start=self.relaxation,
@@ -240,26 +250,8 @@ class _Assigner:
         return quotas if self.weights is not None else round_rows(quotas)
 
 
-def _sample_rows(signature: Array, counts: Array, weights: Array | None) -> tuple[Array | None, Array | None]:
-    n, S = len(signature), len(counts)
-    if n <= 2 * _SAMPLE:
-        return None, None
-    members = np.bincount(signature, minlength=S)
-    stride = np.maximum(1, np.minimum(members // 500, n // _SAMPLE))
-    order, ends = np.argsort(signature, kind="stable"), np.cumsum(members)
-    chosen = np.concatenate(
-        [order[end - c + h // 2 : end : h] for end, c, h in zip(ends, members, stride, strict=True)]
-    )
-    held = np.ones(len(chosen)) if weights is None else weights[chosen]
-    total = np.bincount(signature[chosen], weights=held, minlength=S)
-    factor = np.divide(counts, total, out=np.ones_like(counts), where=total > 0)
-    return chosen, held * factor[signature[chosen]]
-
-
-def _taken(source: CostSource, rows: Array) -> CostSource:
-    from faircluster.distances import DenseCosts
-
-    return DenseCosts(source.take(rows))
+def _weighted_sum(own: Array, weights: Array | None) -> float:
+    return float(own.sum() if weights is None else own @ weights)
 
 
 def _reopen_empty(
@@ -323,7 +315,7 @@ def polish(
     1.0
     """
     centers, n_iter = start.centers, 0
-    result = solve(replace(problem, cost=geometry.costs(centers), start=None))
+    result = solve(replace(problem, cost=geometry.costs(centers), start=start.relaxation))
     groups = result.groups
     for _ in range(rounds - 1):
         moved, prices, value, labels = centers, result.prices, result.cost, result.labels
@@ -334,7 +326,7 @@ def polish(
             )
             n_iter += 1
             cost = float(again.values.sum())
-            if cost >= value * (1 - 1e-6):
+            if cost >= value * (1 - 1e-5):
                 break
             moved, prices, value, labels = candidate, again.prices, cost, again.labels
         if value >= result.cost * (1 - 1e-4):

@@ -17,6 +17,7 @@ from faircluster.refinement.lloyd import Clustering, coarse_part, fair_lloyd
 __all__ = ["improve_by_swaps"]
 
 Array = NDArray[Any]
+_SAMPLE = 20_000  # points that swaps of large data are tried on
 _SETTLE = 25  # assignments a swap gets to show what it is worth
 
 
@@ -72,7 +73,7 @@ def improve_by_swaps(
     """
     if len(start.centers) < 2 or attempts == 0:
         return start
-    part_geometry, part_groups = coarse_part(geometry, groups)
+    part_geometry, part_groups = coarse_part(geometry, groups, _SAMPLE)
     whole = part_geometry is geometry
     best = start
     if not whole:

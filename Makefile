@@ -1,0 +1,45 @@
+# Each target sets up everything it needs on a fresh clone and then does its job.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint bench render clean
+
+demo: $(INSTALLED)
+	$(BIN)/faircluster demo --output demo-output
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Long: every published table against its rivals, each in a process of its own.
+bench: $(INSTALLED) .venv-rivals/.installed
+	$(BIN)/python -m benchmarks.transport --rivals .venv-rivals/bin/python
+	$(BIN)/python -m benchmarks.bounded --rivals .venv-rivals/bin/python
+	$(BIN)/python -m benchmarks.kmeans --rivals .venv-rivals/bin/python
+	$(BIN)/python -m benchmarks.render
+
+render: $(INSTALLED)
+	$(BIN)/python -m benchmarks.render
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --constraint constraints.txt hatchling editables
+	$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[all]" \
+		pytest pytest-cov hypothesis ruff mypy import-linter polars pandas-stubs scipy-stubs
+	touch $@
+
+.venv-rivals/.installed: benchmarks/rivals-requirements.txt
+	test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip install --quiet --requirement benchmarks/rivals-requirements.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-rivals demo-output
