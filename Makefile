@@ -33,7 +33,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt hatchling editables
 	$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[all]" \
-		pytest pytest-cov hypothesis ruff mypy import-linter polars pandas-stubs scipy-stubs
+		pytest pytest-cov hypothesis ruff mypy import-linter polars
 	touch $@
 
 .venv-rivals/.installed: benchmarks/rivals-requirements.txt

@@ -12,6 +12,7 @@ from benchmarks.transport import SCALE
 
 __all__ = ["CLAIMS", "Rows", "Verdict", "judge", "optimum_difference", "pairs", "point_lps", "seconds"]
 
+SIZES = ((120_000, 10), (50_000, 20))  # of the transport promises
 MOST_MEMORY_GIB = 24
 KMEANS_COST = {5: 2431.0, 10: 1603.0, 15: 1283.0}
 
@@ -89,14 +90,15 @@ def same_as_highs(rows: Rows) -> Verdict | None:
 
 def faster_than(job: str, factor: float) -> Callable[[Rows], Verdict | None]:
     def verdict(rows: Rows) -> Verdict | None:
-        return _speedups([seconds(rival) / seconds(own) for own, rival in pairs(rows, job)], factor)
+        measured = [(own, rival) for own, rival in pairs(rows, job) if _promised(own)]
+        return _speedups([seconds(rival) / seconds(own) for own, rival in measured], factor)
 
     return verdict
 
 
 def warm_faster(rows: Rows) -> Verdict | None:
-    factors = [row["result"]["cold_seconds"]["median"] / seconds(row) for row in rows.select("resolve")]
-    return _speedups(factors, 5)
+    measured = [row for row in rows.select("resolve") if _promised(row)]
+    return _speedups([row["result"]["cold_seconds"]["median"] / seconds(row) for row in measured], 5)
 
 
 def largest(rows: Rows) -> Verdict | None:
@@ -150,12 +152,16 @@ def adult_cost(rows: Rows) -> Verdict | None:
 def as_fast_as_kmeans(rows: Rows) -> Verdict | None:
     factors = [
         seconds(fair) / seconds(plain)
-        for fair in rows.select("fair")
+        for fair in rows.select("fair", n=1_000_000)
         if (plain := rows.find("plain", fair["params"])) is not None
     ]
     if not factors:
         return None
     return Verdict(f"{max(factors):.2f} times", max(factors) <= 5)
+
+
+def _promised(row: Row) -> bool:
+    return (row["params"]["n"], row["params"]["k"]) in SIZES
 
 
 def _speedups(factors: list[float], wanted: float) -> Verdict | None:
@@ -177,10 +183,18 @@ def _bounded(rows: Rows, rounding: str, most: float) -> Verdict | None:
 # results file, promise, how it is judged
 CLAIMS: list[tuple[str, str, Callable[[Rows], Verdict | None]]] = [
     ("transport", "Transport: the optimum of OR-tools, up to its rounding of the costs", same_as_ortools),
-    ("transport", "Transport: the optimum of HiGHS at n = 2,000", same_as_highs),
-    ("transport", "Transport: at least 5 times faster than OR-tools", faster_than("ortools", 5)),
-    ("transport", "Transport: at least 30 times faster than POT", faster_than("pot", 30)),
-    ("transport", "Transport: 5 times faster from the last prices after a change of 1 %", warm_faster),
+    ("transport", "Transport: the optimum of HiGHS at small n", same_as_highs),
+    (
+        "transport",
+        "Transport, 120,000 x 10 and 50,000 x 20: at least 5 times faster than OR-tools",
+        faster_than("ortools", 5),
+    ),
+    ("transport", "Transport, the same: at least 30 times faster than POT", faster_than("pot", 30)),
+    (
+        "transport",
+        "Transport, the same: at least 5 times faster from the last prices after a change of 1 %",
+        warm_faster,
+    ),
     ("transport", f"Transport: 10,000,000 x 10 within {MOST_MEMORY_GIB} GiB", largest),
     ("bounded", "Adult, sex and race: nearest within 0.1 % of the lower bound", nearest_cost),
     ("bounded", "Adult, sex and race: strict within 2 % at violation 0", strict_cost),

@@ -79,6 +79,11 @@ class DistanceCosts:
     power : {1, 2}
         2 for squared distances (k-means), 1 for distances (k-median).
 
+    Raises
+    ------
+    ValueError
+        Another power, shapes that do not fit, NaN or infinity.
+
     Notes
     -----
     A block costs O(rows * d * k) and no memory beyond the block. Differences are squared one
@@ -96,8 +101,13 @@ class DistanceCosts:
     def __init__(self, X: Floats, centers: Floats, power: int = 2) -> None:
         if power not in (1, 2):
             raise ValueError(f"power must be 1 or 2, got {power!r}")
-        self.X = X
-        self.columns = np.ascontiguousarray(centers.T, dtype=X.dtype)
+        self.X = _points("X", X)
+        centers = _points("centers", centers)
+        if self.X.shape[1] != centers.shape[1]:
+            raise ValueError(
+                f"X has {self.X.shape[1]} columns but centers has {centers.shape[1]}; they must be the same"
+            )
+        self.columns = np.ascontiguousarray(centers.T, dtype=self.X.dtype)
         self.power = power
 
     @property
@@ -133,13 +143,43 @@ def _squared_distances(X, columns, out):  # type: ignore[no-untyped-def]
                 out[i, j] += difference * difference
 
 
+def _points(argument: str, points: Any) -> Floats:
+    """Check points: two-dimensional, at least one, finite; whole numbers become float64."""
+    array = _floats(argument, points)
+    if array.ndim != 2 or len(array) == 0:
+        raise ValueError(f"{argument} must have one row a point, got shape {array.shape}")
+    with np.errstate(all="ignore"):
+        finite = bool(np.isfinite(array.sum(dtype=np.float64)))
+    if not finite:
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        if len(bad):
+            raise ValueError(
+                f"{argument} has NaN or infinity in {len(bad)} rows, the first is row {bad[0]}; "
+                "impute or drop them"
+            )
+    return array
+
+
+def _floats(argument: str, values: Any) -> Floats:
+    """Return float32 and float64 arrays as they are, other real numbers as float64."""
+    array = np.asarray(values)
+    if array.dtype == np.float32 or array.dtype == np.float64:
+        return array
+    if array.dtype.kind not in "biufO":
+        raise ValueError(f"{argument} must hold real numbers, got dtype {array.dtype}")
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{argument} must hold real numbers ({error})") from error
+
+
 def as_cost_source(cost: Any) -> CostSource:
     """Wrap a cost matrix; a cost source passes through unchanged.
 
     Raises
     ------
     ValueError
-        When the matrix is not two-dimensional, has no rows or columns, or holds NaN or infinity.
+        When the matrix is not two-dimensional, has no rows or columns, or holds anything but real numbers.
 
     Examples
     --------
@@ -149,9 +189,7 @@ def as_cost_source(cost: Any) -> CostSource:
     if hasattr(cost, "block") and hasattr(cost, "take"):
         source: CostSource = cost
         return source
-    array = np.asarray(cost)
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+    array = _floats("cost", cost)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"cost must have one row a point and one column a center (n, k), got shape {array.shape}"

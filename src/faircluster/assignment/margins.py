@@ -24,7 +24,7 @@ class MoveCosts:
     Attributes
     ----------
     widths : ndarray of shape (q,)
-        Weight that each step holds; the last step is endless.
+        Weight that each step holds (so many points of mean weight); the last step is endless.
     up, down : ndarrays of shape (q, S, k)
         Cost of a unit in that step, not decreasing from step to step.
     """
@@ -63,10 +63,11 @@ def move_costs(
     >>> cost = DenseCosts(np.array([[0.0, 1.0], [0.0, 3.0], [4.0, 0.0]]))
     >>> move_costs(cost, np.zeros(3, dtype=np.int32), None, np.zeros((1, 2))).down[:2, 0]
     array([[0.5, 2. ],
-           [1.5, 2. ]])
+           [1.5, 3. ]])
     """
     S, k = prices.shape
     labels, margin, _ = assign_by_price(source, signature, prices)
+    unit = 1.0 if weights is None else float(weights[weights > 0].mean())
     up = np.empty((len(_ENDS), S, k))
     down = np.empty_like(up)
     order = np.argsort(signature, kind="stable") if S > 1 else np.arange(len(signature))
@@ -77,19 +78,19 @@ def move_costs(
         reduced = source.take(near).astype(np.float64) + prices[s]
         own = labels[near]
         reduced -= reduced[np.arange(len(near)), own][:, None]
-        weight = np.ones(len(near)) if weights is None else weights[near]
-        leaving = margin[near]
+        weight = np.ones(len(near)) if weights is None else weights[near] / unit
+        leaving, movable = margin[near], weight > 0
         for j in range(k):
-            inside = own == j
+            inside, outside = movable & (own == j), movable & (own != j)
             down[:, s, j] = _steps(leaving[inside], weight[inside])
-            up[:, s, j] = _steps(reduced[~inside, j], weight[~inside])
-    return MoveCosts(np.diff(_ENDS, prepend=0).astype(np.float64), _known(0.5 * up), _known(0.5 * down))
+            up[:, s, j] = _steps(reduced[outside, j], weight[outside])
+    return MoveCosts(unit * np.diff(_ENDS, prepend=0), _known(0.5 * up), _known(0.5 * down))
 
 
 def _known(cost: Array) -> Array:
     """Where nothing is known (no point there to move), the dearest known cost."""
     unknown = np.isnan(cost)
-    dearest = float(cost[~unknown].max(initial=1.0))
+    dearest = 1.0 if unknown.all() else float(cost[~unknown].max())
     return np.where(unknown, dearest, cost)
 
 
@@ -107,5 +108,5 @@ def _steps(margins: Array, weights: Array) -> Array:
     reached, sorted_margins = np.cumsum(weights[order]), margins[order]
     middle = 0.5 * (_ENDS + np.concatenate([[0], _ENDS[:-1]]))
     position = np.minimum(np.searchsorted(reached, middle), len(order) - 1)
-    beyond = np.maximum(middle / max(float(reached[-1]), 1e-300), 1.0)
+    beyond = np.maximum(middle / float(reached[-1]), 1.0)
     return np.asarray(np.maximum(sorted_margins[position], 0.0) * beyond)

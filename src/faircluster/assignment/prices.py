@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from faircluster.distances import CostSource, map_blocks
-from faircluster.groups import stratified_sample
+from faircluster.sampling import stratified_sample
 
 __all__ = ["Relaxation", "lower_bound", "relax"]
 
@@ -124,7 +124,8 @@ class SmoothedDual:
         soft, hard, cost = values.sum(axis=0)
         constant = float(np.vdot(multipliers, self.rhs))
         gradient = np.einsum("jrs,sj->jr", self.coef, mass) - self.rhs
-        return _Point(soft - constant, hard - constant, float(cost), mass, values[:, 1], hessian, gradient)
+        soft, hard, cost = (float(value) for value in (soft - constant, hard - constant, cost))
+        return _Point(soft, hard, cost, mass, values[:, 1], hessian, gradient)
 
     def step(self, multipliers: Array, point: _Point, temperature: float, damping: float) -> Array:
         """Damped Newton step: maximiser of the quadratic model over multipliers >= 0.
@@ -153,10 +154,10 @@ class SmoothedDual:
         out = np.empty((size, size))
         members = [np.flatnonzero(cluster == j) for j in range(hessian.shape[1])]
         for j, mine in enumerate(members):
-            for l in range(j, len(members)):
-                theirs = members[l]
+            for other in range(j, len(members)):
+                theirs = members[other]
                 if len(mine) and len(theirs):
-                    block = (rows[mine] * hessian[:, j, l]) @ rows[theirs].T
+                    block = (rows[mine] * hessian[:, j, other]) @ rows[theirs].T
                     out[np.ix_(mine, theirs)] = block
                     out[np.ix_(theirs, mine)] = block.T
         return out

@@ -126,7 +126,8 @@ class QuotaProgram:
         size = target.size
         base, low, high = self._box(target, reach)
         steps = len(moves.widths)
-        scale = max(float(np.abs(prices).max()), float(moves.up[0].max()), 1e-300)
+        scale = max(float(np.abs(prices).max()), float(moves.up[0].max()))
+        scale = scale or float(np.maximum(moves.up, moves.down).max()) or 1.0
         cost = np.concatenate([-prices.ravel(), moves.up.ravel(), moves.down.ravel()]) / scale
         width = np.append(moves.widths[:-1], np.inf)
         # quota = target + steps up - steps down
@@ -190,7 +191,8 @@ class QuotaProgram:
         """
         S, k = target.shape
         base, low, high = self._box(target, reach)
-        scale = max(max(float(np.abs(cut.prices).max()) for cut in cuts), 1e-300)
+        scale = max(float(np.abs(cut.prices).max()) for cut in cuts)
+        scale = scale or max(float(np.abs(cut.values).max()) for cut in cuts) or 1.0
         size = S * k
         left = self.counts - base.sum(axis=1)
         room = self.rhs.ravel() - self._bounds @ base.ravel()
@@ -220,7 +222,7 @@ class QuotaProgram:
         return self._unpack(solution, base, scale, float(center.sum()) * scale)
 
     def _box(self, target: Array, reach: float | None) -> tuple[Array, Array, Array]:
-        """Base quotas near the target and limits of the distance from them."""
+        """Find base quotas near the target and limits of the distance from them."""
         # Distances from a base instead of quotas keep the numbers small, and so the solver's
         # absolute tolerances meaningful, for any number of points.
         base = np.floor(target) if self.whole else target
@@ -237,8 +239,11 @@ class QuotaProgram:
         if values is None:
             return QuotaSolution(None, bound * scale + constant, status)
         moved = values[: base.size].reshape(base.shape)
-        quotas = base + (np.rint(moved) if self.whole else moved)
-        return QuotaSolution(np.maximum(quotas, 0.0), bound * scale + constant, status)
+        quotas = np.maximum(base + (np.rint(moved) if self.whole else moved), 0.0)
+        if not self.whole:  # the solver's sums are off by its tolerance
+            sums = quotas.sum(axis=1)
+            quotas *= np.divide(self.counts, sums, out=np.zeros_like(sums), where=sums > 0)[:, None]
+        return QuotaSolution(quotas, bound * scale + constant, status)
 
 
 def _block_rows(prices: Array) -> sp.csr_matrix:
@@ -284,13 +289,14 @@ def run_program(
     highs.passModel(lp)
     highs.run()
     status, info = highs.getModelStatus(), highs.getInfo()
-    proven = info.mip_dual_bound if n_whole else info.objective_function_value
     solved = status == highspy.HighsModelStatus.kOptimal
-    if solved or (status == highspy.HighsModelStatus.kTimeLimit and np.isfinite(info.objective_function_value)):
-        found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-        if found:
-            word = "optimal" if solved else "time_limit"
-            return np.array(highs.getSolution().col_value), float(proven), word
-    if status == highspy.HighsModelStatus.kTimeLimit:
-        return None, float(proven) if n_whole else -np.inf, "time_limit"
-    return None, np.inf, "infeasible"
+    proven = float(info.mip_dual_bound) if n_whole else -np.inf
+    if solved and not n_whole:
+        proven = float(info.objective_function_value)
+    if status == highspy.HighsModelStatus.kInfeasible:
+        return None, np.inf, "infeasible"
+    if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
+        word = "optimal" if solved else "time_limit"
+        return np.array(highs.getSolution().col_value), proven, word
+    # out of time, or the solver gave up: nothing is known
+    return None, proven if status == highspy.HighsModelStatus.kTimeLimit else -np.inf, "time_limit"

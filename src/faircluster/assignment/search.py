@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from faircluster.assignment.margins import MoveCosts
@@ -103,7 +102,8 @@ class QuotaSearch:
             found = self.program.cheapest(
                 cuts, center, time_limit=self._left(), gap=0.3 * self.tolerance(value)
             )
-            bound = max(bound, min(found.bound, value))
+            if found.status != "infeasible":  # which could only be an error: quotas within the bounds exist
+                bound = max(bound, min(found.bound, value))
             if found.quotas is None or found.quotas.tobytes() in seen:
                 break
             quotas = found.quotas

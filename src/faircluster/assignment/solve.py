@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faircluster.assignment.problem import AssignmentProblem, AssignmentResult
 from faircluster.assignment.margins import MoveCosts, move_costs
 from faircluster.assignment.prices import Relaxation, relax
+from faircluster.assignment.problem import AssignmentProblem, AssignmentResult
 from faircluster.assignment.quotas import Cut, QuotaProgram
 from faircluster.assignment.search import QuotaSearch
 from faircluster.assignment.transport import Transport, assign_by_price, loads_of, transport
@@ -60,7 +60,7 @@ def solve(problem: AssignmentProblem) -> AssignmentResult:
     --------
     >>> import numpy as np
     >>> cost = np.array([[0.0, 4.0], [0.0, 3.0], [5.0, 0.0], [4.0, 0.0]])
-    >>> result = solve(AssignmentProblem(cost, ["a", "a", "b", "b"], "exact"))
+    >>> result = solve(AssignmentProblem(cost, ["a", "a", "b", "b"], 0.2))
     >>> result.labels.tolist(), result.cost, result.violation
     ([0, 1, 1, 0], 7.0, 0.0)
     """
@@ -115,7 +115,8 @@ class _Solver:
             return None
         low = np.broadcast_to(np.asarray(self.problem.size_min, dtype=np.float64), (self.k,))
         high = np.broadcast_to(np.asarray(self.problem.size_max, dtype=np.float64), (self.k,))
-        if (low != high).any() or low.sum() != self.groups.total:
+        whole = not self.groups.integer_weights or (low == np.floor(low)).all()
+        if (low != high).any() or low.sum() != self.groups.total or not whole:
             return None
         return low[None, :].copy()
 
@@ -124,16 +125,18 @@ class _Solver:
         shape = (self.groups.n_signatures, self.k)
         labels, _, own = assign_by_price(self.source, self.signature, np.zeros(shape))
         quotas = loads_of(labels, self.signature, self.weights, shape)
+        weighted = own if self.weights is None else own * self.weights
+        values = np.bincount(self.signature, weights=weighted, minlength=shape[0]).astype(np.float64)
+        self.cheapest = float(values.sum())
+        if not np.isfinite(self.cheapest):
+            raise ValueError("cost overflows when summed; rescale it, or use float64 points and centers")
         if self.rows.violation(quotas) > 0:
             return None
-        values = np.bincount(
-            self.signature, weights=own if self.weights is None else own * self.weights, minlength=shape[0]
-        )
         none = np.empty(0, dtype=np.intp)
         moved = Transport(
             labels, np.zeros(shape), values, own, none, none.astype(np.int32), none.astype(np.float64)
         )
-        return self._result(moved, float(values.sum()), "optimal", None)
+        return self._result(moved, self.cheapest, "optimal", None)
 
     def _relax(self) -> Relaxation:
         begun = time.perf_counter()
@@ -164,7 +167,7 @@ class _Solver:
 
     def _nearest(self, relaxation: Relaxation) -> AssignmentResult:
         """Quotas next to the relaxed ones: the least violation that costs no more than they do."""
-        bound = relaxation.lower_bound
+        bound = max(relaxation.lower_bound, self.cheapest)
         affordable = bound + _NEAREST_COST * abs(bound)
         target, prices, change = relaxation.quotas, relaxation.prices, 0.0
         best: tuple[tuple[bool, float], Transport] | None = None
@@ -181,7 +184,7 @@ class _Solver:
             ).quotas
             if found is None:
                 continue
-            moved = self._transport(self._sum_exactly(found), prices)
+            moved = self._transport(found, prices)
             value, violation = float(moved.values.sum()), self.rows.violation(found)
             dear = value > affordable + _NEAREST_COST * abs(bound)
             rank = (violation > 1.0, value if dear else bound)
@@ -202,7 +205,7 @@ class _Solver:
         best = self._transport(quotas, relaxation.prices)
         search = QuotaSearch(program, self._transport, self._moves, self._tolerance, self._deadline())
         cut = Cut(relaxation.values, relaxation.prices)
-        best, bound = search.run(quotas, best, relaxation.lower_bound, cut)
+        best, bound = search.run(quotas, best, max(relaxation.lower_bound, self.cheapest), cut)
         status = "feasible"
         if float(best.values.sum()) - bound <= self._tolerance(bound):
             status = "optimal"
@@ -213,6 +216,8 @@ class _Solver:
     def _first_quotas(self, program: QuotaProgram, relaxation: Relaxation) -> Array:
         """Whole quotas within the bounds near the relaxed ones."""
         moves = self._moves(relaxation.prices)
+        # quotas that are not whole come with the solver's tolerance
+        noise = 0.0 if self.groups.integer_weights else 1e-7 * self.groups.total
         for reach, patience in ((2.0, 2.0), (16.0, 4.0), (None, 20.0)):
             found = program.nearest(
                 relaxation.quotas,
@@ -222,8 +227,8 @@ class _Solver:
                 time_limit=self._seconds_left(patience),
                 gap=0.2 * self._tolerance(relaxation.lower_bound),
             )
-            if found.quotas is not None and self.rows.violation(found.quotas) == 0:
-                return self._sum_exactly(found.quotas)
+            if found.quotas is not None and self.rows.violation(found.quotas) <= noise:
+                return found.quotas
             if reach is None and found.status == "infeasible":
                 raise InfeasibleBoundsError(
                     "the bounds can be met by shares of points but not by whole points: "
@@ -239,22 +244,16 @@ class _Solver:
             quotas[:, j] = self.groups.signature_counts
             if self.rows.violation(quotas) == 0:
                 return quotas
+        seconds = time.perf_counter() - self.started
         raise TimeoutError(
-            f"time_limit={self.problem.time_limit} passed before any assignment within the bounds was found; "
-            "raise time_limit or widen the bounds"
+            f"no assignment within the bounds was found in {seconds:.1f} s "
+            f"(time_limit={self.problem.time_limit}); raise time_limit or widen the bounds"
         )
 
     # ---- small things
 
     def _moves(self, prices: Array) -> MoveCosts:
         return move_costs(self.source, self.signature, self.weights, prices)
-
-    def _sum_exactly(self, quotas: Array) -> Array:
-        if self.groups.integer_weights:
-            return quotas
-        sums = quotas.sum(axis=1, keepdims=True)
-        counts = self.groups.signature_counts[:, None]
-        return quotas * np.divide(counts, sums, out=np.zeros_like(sums), where=sums > 0)
 
     def _tolerance(self, value: float) -> float:
         return self.problem.tolerance * abs(value)
@@ -275,12 +274,16 @@ class _Solver:
         shape = (self.groups.n_signatures, self.k)
         labels, cost = moved.labels, float(moved.values.sum())
         if len(moved.split_rows):
-            labels, cost = unsplit(self.source, self.groups, self.rows, moved)
+            patience = self._seconds_left(_PATIENCE)
+            labels, cost = unsplit(self.source, self.groups, self.rows, moved, patience)
         quotas = loads_of(labels, self.signature, self.weights, shape)
+        violation = self.rows.violation(quotas)
+        if len(moved.split_rows) and (violation > 0 or cost - bound > self._tolerance(cost)):
+            status = "feasible" if status == "optimal" else status
         if status == "time_limit":
             warnings.warn(
-                f"time_limit={self.problem.time_limit} s reached; the assignment keeps the bounds, its cost is "
-                f"at most {_gap(cost, bound):.2%} above the optimum",
+                f"time_limit={self.problem.time_limit} s reached; the violation is {violation:g} and the cost at "
+                f"most {_gap(cost, bound):.2%} above the optimum",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -290,7 +293,7 @@ class _Solver:
             cost=cost,
             lower_bound=bound,
             gap=_gap(cost, bound),
-            violation=self.rows.violation(quotas),
+            violation=violation,
             status=status,
             quotas=quotas,
             prices=moved.prices,

@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 def unsplit(
-    source: CostSource, groups: Groups, rows: BoundRows, moved: Transport
+    source: CostSource, groups: Groups, rows: BoundRows, moved: Transport, time_limit: float = 8.0
 ) -> tuple[NDArray[np.int32], float]:
     """Labels for whole points, next to a transport that splits some.
 
@@ -34,6 +34,8 @@ def unsplit(
         With weights.
     rows : BoundRows
     moved : Transport
+    time_limit : float, default=8.0
+        Seconds for the integer programs.
 
     Returns
     -------
@@ -69,7 +71,8 @@ def unsplit(
         _, margin, _ = assign_by_price(source, groups.signature, moved.prices)
         margin[moved.split_rows] = -1.0
         for count in (60, 240):
-            trial = _repair(source, groups, rows, labels, moved.prices, _cheapest_to_move(margin, groups, count))
+            movable = _cheapest_to_move(margin, groups, count)
+            trial = _repair(source, groups, rows, labels, moved.prices, movable, 0.5 * time_limit)
             after = rows.violation(loads_of(trial, groups.signature, groups.weights, shape))
             if after < violation:
                 labels, violation = trial, after
@@ -87,6 +90,7 @@ def _cheapest_to_move(margin: Array, groups: Groups, count: int) -> Array:
     """Points of least margin, the light ones first among equals, with a share for every signature."""
     chosen = []
     each = max(8, count // groups.n_signatures)
+    assert groups.weights is not None
     order = np.lexsort((groups.weights, margin))
     signature = groups.signature[order]
     for s in range(groups.n_signatures):
@@ -95,7 +99,13 @@ def _cheapest_to_move(margin: Array, groups: Groups, count: int) -> Array:
 
 
 def _repair(
-    source: CostSource, groups: Groups, rows: BoundRows, labels: Array, prices: Array, movable: Array
+    source: CostSource,
+    groups: Groups,
+    rows: BoundRows,
+    labels: Array,
+    prices: Array,
+    movable: Array,
+    time_limit: float,
 ) -> NDArray[np.int32]:
     """Reassign the movable points: least violation first, then least cost."""
     assert groups.weights is not None
@@ -132,7 +142,7 @@ def _repair(
         np.zeros(m * k + 1),
         np.append(np.ones(m * k), np.inf),
         m * k,
-        5.0,
+        time_limit,
         1e-6,
     )
     out = labels.astype(np.int32).copy()

@@ -20,7 +20,8 @@ from faircluster.assignment.transport import assign_by_price, loads_of, round_ro
 from faircluster.bounds import BoundRows
 from faircluster.centers import Geometry
 from faircluster.distances import CostSource, DenseCosts
-from faircluster.groups import Groups, stratified_sample
+from faircluster.groups import Groups
+from faircluster.sampling import stratified_sample
 
 __all__ = ["Clustering", "coarse_part", "fair_lloyd", "polish"]
 
@@ -212,7 +213,8 @@ class _Assigner:
 
     def _by_price(self, source: CostSource) -> tuple[NDArray[np.int32], float, Array] | None:
         """Cheapest clusters at the prices, good enough for a sample unless ties spoil the quotas."""
-        assert self._prices is not None and self._quotas is not None
+        assert self._prices is not None
+        assert self._quotas is not None
         labels, _, own = assign_by_price(source, self.signature, self._prices)
         loads = loads_of(labels, self.signature, self.weights, self._prices.shape)
         if np.abs(loads - self._quotas).sum() > 2 * _TIES * self._counts.sum():

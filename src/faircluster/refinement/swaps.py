@@ -81,7 +81,9 @@ def improve_by_swaps(
     improved = False
     for _ in range(attempts):
         centers = _swapped(part_geometry, best, random_state)
-        trial = fair_lloyd(part_geometry, part_groups, rows, centers, max_iter=min(_SETTLE, max_iter), tol=tol)
+        trial = fair_lloyd(
+            part_geometry, part_groups, rows, centers, max_iter=min(_SETTLE, max_iter), tol=tol
+        )
         if trial.cost < best.cost * (1 - 1e-5):
             best, improved = trial, True
     if not improved:
