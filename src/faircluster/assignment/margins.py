@@ -14,7 +14,7 @@ from faircluster.distances import CostSource
 __all__ = ["MoveCosts", "move_costs"]
 
 Array = NDArray[Any]
-_ENDS = np.array([1, 2, 4, 8, 16, 32, 64, 128])
+_ENDS = np.array([1, 4, 16, 64])
 
 
 @dataclass(frozen=True)

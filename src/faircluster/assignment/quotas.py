@@ -45,7 +45,7 @@ class QuotaSolution:
         None when nothing was found.
     bound : float
         No quotas the program admits have a smaller objective.
-    status : {"optimal", "time_limit", "infeasible"}
+    status : {"optimal", "limit", "infeasible"}
     """
 
     quotas: NDArray[np.float64] | None
@@ -93,8 +93,9 @@ class QuotaProgram:
         moves: MoveCosts,
         *,
         reach: float | None = None,
-        allow_violation: bool = False,
+        allowance: float = 0.0,
         budget: float | None = None,
+        nodes: int | None = None,
         time_limit: float | None = None,
         gap: float = 0.0,
     ) -> QuotaSolution:
@@ -108,11 +109,14 @@ class QuotaProgram:
             Cost of distances from the target beyond what the prices say.
         reach : float, default=None
             Largest distance of a quota from the target, beyond rounding; unlimited by default.
-        allow_violation : bool, default=False
-            Break bounds where it cannot be helped: the largest violation is made as small as
-            possible, and the cost only then.
+        allowance : float, default=0
+            By how much every bound may be broken.
         budget : float, default=None
-            With ``allow_violation``, the largest estimated change of cost.
+            Largest estimated change of the cost. With it, quotas are those with the smallest
+            margins within the budget, so that nothing is gained by breaking bounds.
+        nodes : int, default=None
+            Search nodes after which the best quotas found are returned: a limit that, unlike one
+            in seconds, gives the same answer everywhere.
         time_limit : float, default=None
             Seconds.
         gap : float, default=0
@@ -124,6 +128,8 @@ class QuotaProgram:
             ``bound`` is the estimated change of cost.
         """
         size = target.size
+        if self.whole:  # presolve goes wrong over steps of 1e-9
+            target = np.where(np.abs(target - np.rint(target)) < 1e-6, np.rint(target), target)
         base, low, high = self._box(target, reach)
         steps = len(moves.widths)
         scale = max(float(np.abs(prices).max()), float(moves.up[0].max()))
@@ -142,26 +148,20 @@ class QuotaProgram:
             format="csr",
         )
         left = self.counts - base.sum(axis=1)
-        room = self.rhs.ravel() - self._bounds @ base.ravel()
+        room = self.rhs.ravel() + allowance - self._bounds @ base.ravel()
         offset = (target - base).ravel()
         lower = np.concatenate([left, np.full(len(room), -np.inf), offset])
         upper = np.concatenate([left, room, offset])
         column_low = np.concatenate([low.ravel(), np.zeros(2 * steps * size)])
         column_high = np.concatenate([high.ravel(), np.tile(np.repeat(width, size), 2)])
-        if allow_violation:
-            slack = np.zeros((matrix.shape[0], 1))
-            slack[len(left) : len(left) + len(room)] = -1.0
-            matrix = sp.hstack([matrix, slack], format="csr")
-            if budget is not None:
-                affordable = budget / scale + float(np.vdot(prices, base - target)) / scale
-                matrix = sp.vstack([matrix, sp.csr_matrix(np.append(cost, 0.0))], format="csr")
-                lower, upper = np.append(lower, -np.inf), np.append(upper, affordable)
-            cost = np.append(cost * 1e-4, 1.0)
-            gap = 1e-2 * scale
-            column_low, column_high = np.append(column_low, 0.0), np.append(column_high, np.inf)
+        if budget is not None:
+            spent = (budget + float(np.vdot(prices, base - target))) / scale
+            matrix = sp.vstack([matrix, sp.csr_matrix(cost)], format="csr")
+            lower, upper = np.append(lower, -np.inf), np.append(upper, spent)
+            cost = np.concatenate([np.zeros(size), cost[size:]])
         solution = run_program(
             cost, matrix, lower, upper, column_low, column_high,
-            size if self.whole else 0, time_limit, gap / scale,
+            size if self.whole else 0, time_limit, gap / scale, nodes,
         )
         return self._unpack(solution, base, scale, -float(np.vdot(prices, base - target)))
 
@@ -171,6 +171,7 @@ class QuotaProgram:
         target: Array,
         *,
         reach: float | None = None,
+        nodes: int | None = None,
         time_limit: float | None = None,
         gap: float = 0.0,
     ) -> QuotaSolution:
@@ -182,7 +183,7 @@ class QuotaProgram:
             At least one.
         target : ndarray of shape (S, k)
             Center of the box that ``reach`` draws.
-        reach, time_limit, gap
+        reach, nodes, time_limit, gap
             As in :meth:`nearest`.
 
         Returns
@@ -217,7 +218,7 @@ class QuotaProgram:
         column_high = np.concatenate([high.ravel(), np.full(S, np.inf)])
         solution = run_program(
             cost, matrix, lower, upper, column_low, column_high,
-            size if self.whole else 0, time_limit, gap / scale,
+            size if self.whole else 0, time_limit, gap / scale, nodes,
         )
         return self._unpack(solution, base, scale, float(center.sum()) * scale)
 
@@ -263,6 +264,7 @@ def run_program(
     n_whole: int,
     time_limit: float | None,
     gap: float,
+    nodes: int | None = None,
 ) -> tuple[Array | None, float, str]:
     """Minimise with HiGHS; the first ``n_whole`` columns are whole numbers."""
     import highspy
@@ -284,10 +286,19 @@ def run_program(
     highs.setOptionValue("mip_abs_gap", max(gap, 1e-9))
     for tolerance in ("mip_feasibility_tolerance", "primal_feasibility_tolerance"):
         highs.setOptionValue(tolerance, 1e-9)
+    if nodes is not None:
+        highs.setOptionValue("mip_max_nodes", nodes)
+        # a short search: presolve and restarts would take longer than they save
+        highs.setOptionValue("presolve", "off")
+        highs.setOptionValue("mip_allow_restart", False)
     if time_limit is not None:
         highs.setOptionValue("time_limit", max(time_limit, 0.01))
     highs.passModel(lp)
     highs.run()
+    if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+        # presolve at tight tolerances has called feasible programs infeasible
+        highs.setOptionValue("presolve", "off")
+        highs.run()
     status, info = highs.getModelStatus(), highs.getInfo()
     solved = status == highspy.HighsModelStatus.kOptimal
     proven = float(info.mip_dual_bound) if n_whole else -np.inf
@@ -296,7 +307,8 @@ def run_program(
     if status == highspy.HighsModelStatus.kInfeasible:
         return None, np.inf, "infeasible"
     if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
-        word = "optimal" if solved else "time_limit"
+        word = "optimal" if solved else "limit"
         return np.array(highs.getSolution().col_value), proven, word
-    # out of time, or the solver gave up: nothing is known
-    return None, proven if status == highspy.HighsModelStatus.kTimeLimit else -np.inf, "time_limit"
+    # out of time or nodes, or the solver gave up: nothing is known
+    stopped = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit)
+    return None, proven if status in stopped else -np.inf, "limit"

@@ -15,7 +15,9 @@ from faircluster.assignment.transport import Transport
 __all__ = ["QuotaSearch"]
 
 Array = NDArray[Any]
-_PROVABLE = 4_000  # total weight up to which cuts have a chance to close the gap
+_PROVABLE = 1_000  # total weight up to which cuts have a chance to close the gap
+_ROUNDS = 40  # cuts made unless a time limit was given
+_NODES = 200  # search nodes for each of them
 
 
 class QuotaSearch:
@@ -32,6 +34,9 @@ class QuotaSearch:
         cost -> absolute gap at which to stop.
     deadline : float
         Time of ``time.perf_counter`` at which to stop.
+    thorough : bool, default=False
+        Search on until the gap is closed or time is up, whatever the size; otherwise only small
+        problems are searched, within limits that do not depend on the machine.
     """
 
     def __init__(
@@ -41,9 +46,11 @@ class QuotaSearch:
         moves: Callable[[Array], MoveCosts],
         tolerance: Callable[[float], float],
         deadline: float,
+        *,
+        thorough: bool = False,
     ) -> None:
         self.program, self.transport, self.moves = program, transport, moves
-        self.tolerance, self.deadline = tolerance, deadline
+        self.tolerance, self.deadline, self.thorough = tolerance, deadline, thorough
 
     def run(self, quotas: Array, best: Transport, bound: float, cut: Cut) -> tuple[Transport, float]:
         """Improve on feasible quotas.
@@ -65,8 +72,10 @@ class QuotaSearch:
         bound : float
             The better lower bound of the two.
         """
+        if not self.thorough and quotas.sum() > _PROVABLE:
+            return best, bound
         quotas, best = self._improve(quotas, best, bound)
-        if not self._done(best, bound) and quotas.sum() <= _PROVABLE:
+        if not self._done(best, bound):
             best, bound = self._prove(quotas, best, bound, cut)
         return best, bound
 
@@ -80,7 +89,8 @@ class QuotaSearch:
                 best.prices,
                 self.moves(best.prices),
                 reach=reach,
-                time_limit=min(2.0, self._left()),
+                nodes=None if self.thorough else 1,
+                time_limit=self._left() / 4,
                 gap=0.2 * self.tolerance(value),
             )
             if found.quotas is None or (found.quotas == quotas).all():
@@ -96,11 +106,15 @@ class QuotaSearch:
         """Benders' decomposition: every transport gives a cut, the program the next quotas and a bound."""
         cuts, center, moved = [cut], quotas, best
         seen = {quotas.tobytes()}
-        while not self._done(best, bound):
+        while not self._done(best, bound) and (self.thorough or len(cuts) <= _ROUNDS):
             cuts.append(Cut(moved.values + (moved.prices * quotas).sum(axis=1), moved.prices))
             value = float(best.values.sum())
             found = self.program.cheapest(
-                cuts, center, time_limit=self._left(), gap=0.3 * self.tolerance(value)
+                cuts,
+                center,
+                nodes=None if self.thorough else _NODES,
+                time_limit=self._left(),
+                gap=0.3 * self.tolerance(value),
             )
             if found.status != "infeasible":  # which could only be an error: quotas within the bounds exist
                 bound = max(bound, min(found.bound, value))

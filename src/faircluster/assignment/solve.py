@@ -23,8 +23,9 @@ from faircluster.groups import Groups
 __all__ = ["solve"]
 
 Array = NDArray[Any]
-_PATIENCE = 8.0  # seconds without a time limit after which a gap is accepted
-_NEAREST_COST = 3e-4  # what "nearest" may add to the relaxed cost, estimated, to lower the violation
+_PATIENCE = 30.0  # seconds a step may take without a time limit; limits on its work come first
+_NODES = 1  # search nodes of a program for quotas: the root, with its heuristics
+_NEAREST_COST = 5e-4  # what "nearest" may add to the relaxed cost before it allows more violation
 
 
 def solve(problem: AssignmentProblem) -> AssignmentResult:
@@ -59,10 +60,10 @@ def solve(problem: AssignmentProblem) -> AssignmentResult:
     Examples
     --------
     >>> import numpy as np
-    >>> cost = np.array([[0.0, 4.0], [0.0, 3.0], [5.0, 0.0], [4.0, 0.0]])
+    >>> cost = np.array([[0.0, 4.0], [0.0, 3.0], [5.0, 0.0], [2.0, 0.0]])
     >>> result = solve(AssignmentProblem(cost, ["a", "a", "b", "b"], 0.2))
     >>> result.labels.tolist(), result.cost, result.violation
-    ([0, 1, 1, 0], 7.0, 0.0)
+    ([0, 1, 1, 0], 5.0, 0.0)
     """
     return _Solver(problem).run()
 
@@ -166,34 +167,38 @@ class _Solver:
         )
 
     def _nearest(self, relaxation: Relaxation) -> AssignmentResult:
-        """Quotas next to the relaxed ones: the least violation that costs no more than they do."""
+        """Round the relaxed quotas at the least rounding cost, violations of half a point first.
+
+        The estimated cost only has to stay near the relaxed one: nothing is gained by breaking bounds.
+        """
+        program, moves = self._program(), self._moves(relaxation.prices)
         bound = max(relaxation.lower_bound, self.cheapest)
-        affordable = bound + _NEAREST_COST * abs(bound)
-        target, prices, change = relaxation.quotas, relaxation.prices, 0.0
         best: tuple[tuple[bool, float], Transport] | None = None
-        # Estimates of the cost are made again where the last transport was exact.
-        for reach, budgeted in ((0.0, True), (1.0, True), (1.0, True), (0.0, False), (3.0, False)):
-            found = self._program().nearest(
-                target,
-                prices,
-                self._moves(prices),
+        half, full, any_cost = 0.4 * _NEAREST_COST, _NEAREST_COST, np.inf
+        for allowance, reach, budget in (
+            (0.5, 0.0, half), (1.0, 0.0, half), (1.0, 0.0, -half), (1.0, 1.0, full),
+            (1.0, 1.0, any_cost), (2.0, 1.0, any_cost), (4.0, 2.0, any_cost),
+        ):  # fmt: skip
+            found = program.nearest(
+                relaxation.quotas,
+                relaxation.prices,
+                moves,
                 reach=reach,
-                allow_violation=True,
-                budget=affordable - bound - change if budgeted else None,
-                time_limit=self._seconds_left(2.0),
+                allowance=allowance - 1e-7,
+                budget=budget * abs(bound),
+                nodes=_NODES,
+                time_limit=self._seconds_left(_PATIENCE),
+                gap=0.1 * _NEAREST_COST * abs(bound),
             ).quotas
             if found is None:
                 continue
-            moved = self._transport(found, prices)
-            value, violation = float(moved.values.sum()), self.rows.violation(found)
-            dear = value > affordable + _NEAREST_COST * abs(bound)
-            rank = (violation > 1.0, value if dear else bound)
+            moved = self._transport(found, relaxation.prices)
+            dearer = float(moved.values.sum()) - bound
+            rank = (self.rows.violation(found) > 1.0, dearer)
             if best is None or rank < best[0]:
                 best = rank, moved
-            if violation <= 1.0 and (not dear or not budgeted):
+            if dearer <= _NEAREST_COST * abs(bound) or budget == any_cost:
                 break
-            if budgeted:
-                target, prices, change = found, moved.prices, value - bound
         if best is None:
             raise InfeasibleBoundsError("no whole quotas lie next to the relaxed ones; use rounding='strict'")
         return self._result(best[1], bound, "feasible", relaxation)
@@ -203,7 +208,10 @@ class _Solver:
         program = self._program()
         quotas = self._first_quotas(program, relaxation)
         best = self._transport(quotas, relaxation.prices)
-        search = QuotaSearch(program, self._transport, self._moves, self._tolerance, self._deadline())
+        limited = self.problem.time_limit is not None
+        search = QuotaSearch(
+            program, self._transport, self._moves, self._tolerance, self._deadline(), thorough=limited
+        )
         cut = Cut(relaxation.values, relaxation.prices)
         best, bound = search.run(quotas, best, max(relaxation.lower_bound, self.cheapest), cut)
         status = "feasible"
@@ -218,13 +226,14 @@ class _Solver:
         moves = self._moves(relaxation.prices)
         # quotas that are not whole come with the solver's tolerance
         noise = 0.0 if self.groups.integer_weights else 1e-7 * self.groups.total
-        for reach, patience in ((2.0, 2.0), (16.0, 4.0), (None, 20.0)):
+        for reach, nodes in ((4.0, _NODES), (64.0, _NODES), (None, _NODES), (None, None)):
             found = program.nearest(
                 relaxation.quotas,
                 relaxation.prices,
                 moves,
                 reach=reach,
-                time_limit=self._seconds_left(patience),
+                nodes=nodes,
+                time_limit=self._seconds_left(_PATIENCE),
                 gap=0.2 * self._tolerance(relaxation.lower_bound),
             )
             if found.quotas is not None and self.rows.violation(found.quotas) <= noise:

@@ -37,7 +37,7 @@ class Geometry(Protocol):
         """Best centers for these labels; those of empty clusters stay."""
 
     def start(self, how: str, n_clusters: int, random_state: np.random.RandomState) -> Array:
-        """Starting centers, ``how`` is "k-means++" or "random"."""
+        """Draw starting centers, ``how`` is "k-means++" or "random"."""
 
     def at(self, rows: Array) -> Array:
         """Centers at these points."""
@@ -46,7 +46,7 @@ class Geometry(Protocol):
         """Return the same geometry on some of the points."""
 
     def scale(self) -> float:
-        """Unit in which movements of centers are compared with a tolerance."""
+        """Return the unit in which movements of centers are compared with a tolerance."""
 
 
 class _Vectors:
@@ -72,7 +72,7 @@ class _Vectors:
         if self._order is None:
             self._order = canonical_order(self.X)
         if how == "random":
-            return self.at(random_points(self._order, self.weights, n_clusters, random_state))
+            return self.at(random_points(self.X, self._order, self.weights, n_clusters, random_state))
         rows = plus_plus(
             lambda rows: DistanceCosts(self.X, self.X[rows], self.power),
             self._order,
@@ -85,11 +85,17 @@ class _Vectors:
     def at(self, rows: Array) -> Array:
         return self.X[rows].copy()
 
+    def _weights(self, part: slice) -> Array:
+        return np.empty(0) if self.weights is None else self.weights[part]
+
     def subset(self, rows: Array, weights: Array | None) -> Any:
         return type(self)(self.X[rows], weights)
 
     def scale(self) -> float:
-        return float(np.mean(np.var(self.X, axis=0, dtype=np.float64)))
+        if self.weights is None:
+            return float(np.mean(np.var(self.X, axis=0, dtype=np.float64)))
+        center = np.average(self.X, axis=0, weights=self.weights)
+        return float(np.mean(np.average((self.X - center) ** 2, axis=0, weights=self.weights)))
 
 
 class Means(_Vectors):
@@ -116,8 +122,7 @@ class Means(_Vectors):
         def work(start: int, stop: int) -> tuple[Array, Array]:
             sums, mass = np.zeros(centers.shape), np.zeros(len(centers))
             part = slice(start, stop)
-            weights = np.empty(0) if self.weights is None else self.weights[part]
-            _add_means(self.X[part], labels[part], weights, sums, mass)
+            _add_means(self.X[part], labels[part], self._weights(part), sums, mass)
             return sums, mass
 
         sums, mass = _total(map_blocks(self.n_points, work))
@@ -147,34 +152,57 @@ class Medians(_Vectors):
     steps = 30
 
     def update(self, labels: Array, centers: Array) -> Array:
-        """Weiszfeld's iteration as mended by Vardi & Zhang (2000), O(n d) a step."""
-        new = Means(self.X, self.weights).update(labels, centers).astype(np.float64)
-        scale = max(self.scale(), 1e-300) ** 0.5
+        """Weiszfeld's iteration as mended by Vardi & Zhang (2000), O(n d) a step.
+
+        It starts from ``centers``, so the cost never rises, and ends with a look at the nearest
+        member of each cluster: near a point that is the median itself the iteration is slow.
+        """
+        new = centers.astype(np.float64)
+        unit = self.scale() ** 0.5
         for _ in range(self.steps):
-            moved = self._weiszfeld(labels, new)
+            moved = self._weiszfeld(labels, new, 1e-12 * unit)
             shift = float(np.abs(moved - new).max(initial=0.0))
             new = moved
-            if shift <= 1e-6 * scale:
+            if shift <= 1e-6 * unit:
                 break
-        return new.astype(centers.dtype)
+        return self._snap(labels, new).astype(centers.dtype)
 
-    def _weiszfeld(self, labels: Array, centers: Array) -> Array:
+    def _weiszfeld(self, labels: Array, centers: Array, near: float) -> Array:
         def work(start: int, stop: int) -> tuple[Array, Array, Array]:
             sums, mass, here = np.zeros(centers.shape), np.zeros(len(centers)), np.zeros(len(centers))
             part = slice(start, stop)
-            weights = np.empty(0) if self.weights is None else self.weights[part]
-            _add_medians(self.X[part], labels[part], weights, centers, sums, mass, here)
+            _add_medians(self.X[part], labels[part], self._weights(part), centers, near, sums, mass, here)
             return sums, mass, here
 
         sums, mass, here = _total(map_blocks(self.n_points, work))
         pull = sums - centers * mass[:, None]
         strength = np.sqrt((pull**2).sum(axis=1))
         # A center that sits on a point moves only if the others pull harder than that point holds.
-        share = np.clip(1.0 - np.divide(here, strength, out=np.ones_like(here), where=strength > 0), 0.0, 1.0)
-        share[(here == 0) & (strength > 0)] = 1.0
+        hold = np.divide(here, strength, out=np.ones_like(here), where=strength > 0)
         step = np.divide(pull, mass[:, None], out=np.zeros_like(pull), where=mass[:, None] > 0)
-        moved: Array = centers + share[:, None] * step
+        moved: Array = centers + np.clip(1.0 - hold, 0.0, 1.0)[:, None] * step
         return moved
+
+    def _snap(self, labels: Array, centers: Array) -> Array:
+        """Move centers to the nearest member of their cluster where that is cheaper."""
+
+        def find(start: int, stop: int) -> tuple[Array, Array]:
+            row, least = np.full(len(centers), -1), np.full(len(centers), np.inf)
+            part = slice(start, stop)
+            _nearest_members(self.X[part], labels[part], self._weights(part), centers, row, least)
+            return np.where(row >= 0, row + start, -1), least
+
+        def compare(start: int, stop: int) -> tuple[Array]:
+            gain = np.zeros(len(centers))
+            part = slice(start, stop)
+            _add_gain(self.X[part], labels[part], self._weights(part), centers, members, gain)
+            return (gain,)
+
+        rows, least = (np.stack(column) for column in zip(*map_blocks(self.n_points, find), strict=True))
+        row = rows[least.argmin(axis=0), np.arange(len(centers))]
+        members = np.where((row >= 0)[:, None], self.X[row], centers).astype(np.float64)
+        (gain,) = _total(map_blocks(self.n_points, compare))
+        return np.where((gain > 0)[:, None], members, centers)
 
 
 class Medoids:
@@ -198,6 +226,7 @@ class Medoids:
 
     def __init__(self, D: Array, weights: Array | None = None, facilities: Array | None = None) -> None:
         self.D, self.weights = D, weights
+        self._order: Array | None = None
         self.facilities = np.arange(D.shape[0]) if facilities is None else facilities
 
     @property
@@ -210,10 +239,11 @@ class Medoids:
         return DenseCosts(np.ascontiguousarray(self.D[:, centers]))
 
     def update(self, labels: Array, centers: Array) -> Array:
-        """Exact medoids, O(sum of squared cluster sizes)."""
+        """Exact medoids, O(sum of squared cluster sizes); points without weight are not eligible."""
         new = centers.copy()
+        counts = True if self.weights is None else self.weights > 0
         for j in range(len(centers)):
-            members = np.flatnonzero(labels == j)
+            members = np.flatnonzero((labels == j) & counts)
             if len(members):
                 weights = np.ones(len(members)) if self.weights is None else self.weights[members]
                 columns = self.facilities[members]
@@ -227,12 +257,18 @@ class Medoids:
         return new
 
     def start(self, how: str, n_clusters: int, random_state: np.random.RandomState) -> Array:
-        """Rows drawn like k-means++ with distances, or at random."""
-        order = canonical_order(np.sort(self.D, axis=1))
+        """Draw points like k-means++ with distances, or at random."""
+        if self._order is None:
+            # sorted, because the order of the columns is that of the rows
+            self._order = canonical_order(np.sort(self.D, axis=1))
         if how == "random":
-            return self.at(random_points(order, self.weights, n_clusters, random_state))
+            return self.at(random_points(self.D, self._order, self.weights, n_clusters, random_state))
         rows = plus_plus(
-            lambda rows: self.costs(self.facilities[rows]), order, self.weights, n_clusters, random_state
+            lambda rows: self.costs(self.facilities[rows]),
+            self._order,
+            self.weights,
+            n_clusters,
+            random_state,
         )
         return self.at(rows)
 
@@ -241,7 +277,7 @@ class Medoids:
         return np.array(self.facilities[rows])
 
     def subset(self, rows: Array, weights: Array | None) -> Medoids:
-        """Some rows of the matrix, all columns."""
+        """Keep some rows of the matrix, all columns."""
         return Medoids(self.D[rows], weights, self.facilities[rows])
 
     def scale(self) -> float:
@@ -264,17 +300,41 @@ def _add_means(X, labels, weights, sums, mass):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _add_medians(X, labels, weights, centers, sums, mass, here):  # type: ignore[no-untyped-def]
+def _distance(x, center):  # type: ignore[no-untyped-def]
+    squared = 0.0
+    for t in range(len(x)):
+        squared += (x[t] - center[t]) ** 2
+    return np.sqrt(squared)
+
+
+@njit(nogil=True, cache=True)
+def _add_medians(X, labels, weights, centers, near, sums, mass, here):  # type: ignore[no-untyped-def]
     for i in range(X.shape[0]):
         j = labels[i]
         w = weights[i] if len(weights) else 1.0
-        squared = 0.0
-        for t in range(X.shape[1]):
-            squared += (X[i, t] - centers[j, t]) ** 2
-        distance = np.sqrt(squared)
-        if distance <= 1e-12:
+        distance = _distance(X[i], centers[j])
+        if distance <= near:
             here[j] += w
             continue
         mass[j] += w / distance
         for t in range(X.shape[1]):
             sums[j, t] += w * X[i, t] / distance
+
+
+@njit(nogil=True, cache=True)
+def _nearest_members(X, labels, weights, centers, row, least):  # type: ignore[no-untyped-def]
+    for i in range(X.shape[0]):
+        j = labels[i]
+        if len(weights) and weights[i] == 0.0:
+            continue
+        distance = _distance(X[i], centers[j])
+        if distance < least[j]:
+            row[j], least[j] = i, distance
+
+
+@njit(nogil=True, cache=True)
+def _add_gain(X, labels, weights, centers, members, gain):  # type: ignore[no-untyped-def]
+    for i in range(X.shape[0]):
+        j = labels[i]
+        w = weights[i] if len(weights) else 1.0
+        gain[j] += w * (_distance(X[i], centers[j]) - _distance(X[i], members[j]))

@@ -64,12 +64,13 @@ def _hash_rows(X, out):  # type: ignore[no-untyped-def]
 
 
 def random_points(
-    order: Array, weights: Array | None, n_clusters: int, random_state: np.random.RandomState
+    X: Array, order: Array, weights: Array | None, n_clusters: int, random_state: np.random.RandomState
 ) -> NDArray[np.intp]:
-    """Draw different rows at random, by weight.
+    """Draw different points at random, by weight; equal rows are one point while there are others.
 
     Parameters
     ----------
+    X : ndarray of shape (n, d)
     order : ndarray of shape (n,)
         From :func:`canonical_order`.
     weights : ndarray of shape (n,) or None
@@ -81,18 +82,24 @@ def random_points(
     ndarray of shape (n_clusters,), int
         Row indices.
 
+    Notes
+    -----
+    O(n d k).
+
     Examples
     --------
     >>> import numpy as np
-    >>> random_points(np.arange(3), None, 3, np.random.RandomState(0)).tolist()
+    >>> X = np.array([[1.0], [2.0], [3.0]])
+    >>> random_points(X, np.arange(3), None, 3, np.random.RandomState(0)).tolist()
     [1, 2, 0]
     """
-    left = np.ones(len(order)) if weights is None else weights[order].astype(np.float64)
-    chosen = []
+    mass = np.ones(len(order)) if weights is None else weights[order].astype(np.float64)
+    left = mass.copy()
+    chosen: list[int] = []
     for _ in range(n_clusters):
-        position = _draw(left, random_state.uniform(size=1))[0]
-        chosen.append(order[position])
-        left[position] = 0.0
+        row = int(order[_draw(left if left.any() else mass, random_state.uniform(size=1))[0]])
+        chosen.append(row)
+        left[(X[order] == X[row]).all(axis=1)] = 0.0
     return np.array(chosen, dtype=np.intp)
 
 
@@ -141,7 +148,8 @@ def plus_plus(
     chosen = [int(first[0])]
     closest = _column_costs(costs_to(first))[order, 0]
     for _ in range(1, n_clusters):
-        draws = order[_draw(mass * closest, random_state.uniform(size=trials))]
+        left = mass * closest
+        draws = order[_draw(left if left.any() else mass, random_state.uniform(size=trials))]
         costs = np.minimum(_column_costs(costs_to(draws))[order], closest[:, None])
         best = int(np.argmin(mass @ costs))
         chosen.append(int(draws[best]))
@@ -156,8 +164,8 @@ def _column_costs(source: CostSource) -> Array:
 
 
 def _draw(mass: Array, uniform: Array) -> Array:
-    """Positions drawn with probability proportional to mass (all alike when there is none left)."""
+    """Positions drawn with probability proportional to mass."""
     total = np.cumsum(mass)
-    if total[-1] <= 0:
-        total = np.arange(1.0, len(mass) + 1)
-    return np.minimum(np.searchsorted(total, uniform * total[-1], side="right"), len(mass) - 1)
+    found = np.searchsorted(total, uniform * total[-1], side="right")
+    # rounding up to the very end must not find a position without mass
+    return np.asarray(np.minimum(found, np.searchsorted(total, total[-1])))

@@ -24,7 +24,9 @@ Array = NDArray[Any]
 logger = logging.getLogger("faircluster")
 
 
-class AlternatingClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseFairClusterer):
+class AlternatingClusterer(  # type: ignore[misc]
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseFairClusterer
+):
     """Starts, alternation, strict assignment: the common course of fair k-means and k-median."""
 
     def __init__(
@@ -68,7 +70,7 @@ class AlternatingClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     def _keep_centers(self, centers: Array, result: Any) -> None:
         raise NotImplementedError  # pragma: no cover
 
-    def _fit(self, X: Array, groups: Groups) -> None:
+    def _fit(self, X: Array, groups: Groups, given: Any) -> None:
         self._check_parameters()
         random_state = check_random_state(self.random_state)
         geometry = self._geometry(X, groups.weights)
@@ -112,7 +114,10 @@ class AlternatingClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             logger.log(
                 logging.INFO if self.verbose else logging.DEBUG,
                 "%s: start %d, cost %.6g after %d assignments",
-                type(self).__name__, start + 1, trial.cost, trial.n_iter,
+                type(self).__name__,
+                start + 1,
+                trial.cost,
+                trial.n_iter,
             )
             if best is None or trial.cost < best.cost:
                 best = trial

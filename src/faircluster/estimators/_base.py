@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +19,15 @@ __all__ = ["BaseFairClusterer"]
 Array = NDArray[Any]
 
 
-class BaseFairClusterer(ClusterMixin, BaseEstimator):
+class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the fair clusterers.
 
-    A subclass gives ``_fit(X, groups)`` and ``_cost_source(X)``.
+    A subclass gives ``_fit`` and ``_cost_source``. Both get X checked, and as the caller gave it.
     """
 
     # Routed without a set_fit_request call: a fair clusterer always wants the protected groups.
-    __metadata_request__fit = {"sensitive_features": True}
-    __metadata_request__score = {"sensitive_features": True}
-
-    _doc_link_module = "faircluster"
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sensitive_features": True}
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"sensitive_features": True}
 
     def fit(self, X: Any, y: Any = None, *, sensitive_features: Any = None, sample_weight: Any = None) -> Any:
         """Cluster the points within the bounds.
@@ -57,11 +55,11 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):
         InfeasibleBoundsError
             No clustering can meet the bounds; the message says which and why.
         """
-        X = self._validate(X, reset=True)
-        groups = self._groups(X, sensitive_features, sample_weight)
+        checked = self._validate(X, reset=True)
+        groups = self._groups(checked, sensitive_features, sample_weight)
         if hasattr(self, "n_clusters"):
-            _check_n_clusters(self.n_clusters, X.shape[0])
-        self._fit(X, groups)
+            _check_n_clusters(self.n_clusters, checked.shape[0])
+        self._fit(checked, groups, X)
         return self
 
     def fit_predict(
@@ -95,8 +93,8 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):
             The same whatever the batch; no bounds are promised. See :meth:`assign`.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        return solve(AssignmentProblem(self._cost_source(X))).labels
+        checked = self._validate(X, reset=False)
+        return solve(AssignmentProblem(self._cost_source(checked, X))).labels
 
     def assign(
         self, X: Any, *, sensitive_features: Any = None, sample_weight: Any = None
@@ -143,28 +141,35 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):
 
     def _assign(self, X: Any, sensitive_features: Any, sample_weight: Any) -> AssignmentResult:
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        groups = self._groups(X, sensitive_features, sample_weight)
-        return solve(self._problem(groups, self._cost_source(X)))
+        checked = self._validate(X, reset=False)
+        groups = self._groups(checked, sensitive_features, sample_weight)
+        return solve(self._problem(groups, self._cost_source(checked, X)))
 
     def _problem(self, groups: Groups, cost: Any = None) -> AssignmentProblem:
-        """Build the assignment problem; without protected groups only sizes are bounded."""
-        bounds = FairnessBounds.from_any(self.bounds)
-        if groups.names == ("all",) and groups.attributes == ("",):
-            bounds = FairnessBounds.from_any(None)
         return AssignmentProblem(
             cost,
             groups,
-            bounds,
+            self._bounds_on(groups),
             size_min=self.size_min,
             size_max=self.size_max,
             rounding=self.rounding,
             time_limit=self.time_limit,
         )
 
+    def _bounds_on(self, groups: Groups) -> FairnessBounds:
+        """Return the bounds that apply: without protected groups only sizes are bounded."""
+        bounds = FairnessBounds.from_any(self.bounds)
+        if groups.names == ("all",) and groups.attributes == ("",):
+            return FairnessBounds.from_any(None)
+        return bounds
+
     def _validate(self, X: Any, *, reset: bool) -> Array:
-        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
-        return np.asarray(X)
+        X = validate_data(
+            self, X, reset=reset, dtype=[np.float64, np.float32], order="C", ensure_all_finite=False
+        )
+        checked: Array = np.asarray(X)
+        _check_finite(checked, getattr(self, "feature_names_in_", None))
+        return checked
 
     def _groups(self, X: Array, sensitive_features: Any, sample_weight: Any) -> Groups:
         weights = None
@@ -180,7 +185,7 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):
 
     def _store(self, result: AssignmentResult, unconstrained_cost: float, n_iter: int) -> None:
         """Fitted attributes that every fair clusterer has."""
-        bounds = FairnessBounds.from_any(self.bounds)
+        bounds = self._bounds_on(result.groups)
         k = result.quotas.shape[1]
         self.labels_ = result.labels
         self.lower_bound_ = result.lower_bound
@@ -191,15 +196,32 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):
         self.groups_ = result.groups.summary()
         self.bounds_ = bounds
         self.limits_ = bounds.limits(result.groups, k) if result.rows.descriptions else None
-        self.unconstrained_cost_ = unconstrained_cost
-        self.price_of_fairness_ = _ratio(result.cost, unconstrained_cost)
+        # sums in another order may differ in the last digit
+        self.unconstrained_cost_ = min(unconstrained_cost, result.cost)
+        self.price_of_fairness_ = _ratio(result.cost, self.unconstrained_cost_)
         self.n_iter_ = n_iter
 
-    def _fit(self, X: Array, groups: Groups) -> None:
+    def _fit(self, X: Array, groups: Groups, given: Any) -> None:
         raise NotImplementedError  # pragma: no cover
 
-    def _cost_source(self, X: Array) -> CostSource:
+    def _cost_source(self, X: Array, given: Any) -> CostSource:
         raise NotImplementedError  # pragma: no cover
+
+
+def _check_finite(X: Array, names: Any) -> None:
+    with np.errstate(all="ignore"):
+        if np.isfinite(X.sum(dtype=np.float64)):
+            return
+    bad = np.argwhere(~np.isfinite(X))
+    if len(bad) == 0:
+        return
+    row, column = bad[0]
+    what = "NaN" if np.isnan(X[row, column]) else "infinity"
+    where = column if names is None else repr(str(names[column]))
+    raise ValueError(
+        f"Input X contains {what} in row {row}, column {where} (entries that are not finite: {len(bad)}); "
+        "impute or drop them"
+    )
 
 
 def _check_n_clusters(n_clusters: Any, n: int) -> None:

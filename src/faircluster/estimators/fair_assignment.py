@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import TransformerTags
+from sklearn.utils import TransformerTags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
@@ -19,13 +21,15 @@ from faircluster.groups import Groups
 __all__ = ["FairAssignment"]
 
 Array = NDArray[Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _estimator_has(method: str) -> Any:
+def _estimator_has(method: str) -> Callable[[Method], Method]:
     def check(self: Any) -> bool:
         return hasattr(getattr(self, "estimator_", self.estimator), method)
 
-    return available_if(check)
+    decorate: Callable[[Method], Method] = available_if(check)
+    return decorate
 
 
 class FairAssignment(BaseFairClusterer):
@@ -108,35 +112,37 @@ groups_, bounds_, limits_, n_iter_
         self.missing = missing
         self.intersect = intersect
 
-    def _fit(self, X: Array, groups: Groups) -> None:
-        self.estimator_ = self._fitted_estimator(X, groups.weights)
-        self.cost_kind_ = self._cost_kind()
-        plain = self._labels_of(X)
-        self.classes_ = self._find_classes(plain)
-        source = self._costs(X, plain)
+    def _fit(self, X: Array, groups: Groups, given: Any) -> None:
+        self.estimator_ = self._fitted_estimator(X, groups.weights, given)
+        # Labels without a rule are known for these points only, so the points must be known again.
+        self._fitted_to = None if hasattr(self.estimator_, "predict") else _fingerprint(X)
+        plain = self._labels_of(X, given)
+        self.cost_kind_ = self._cost_kind(X, plain, given)
+        self.classes_ = self._find_classes(X, plain, given)
+        source = self._costs(X, given, plain)
         result = solve(self._problem(groups, source))
         anyone = Groups.from_features(None, n_rows=len(X), sample_weight=groups.weights)
-        cheapest = solve(AssignmentProblem(source, anyone)).cost
         self.plain_labels_ = plain
-        self._store(result, min(cheapest, result.cost), 1)
+        self._store(result, solve(AssignmentProblem(source, anyone)).cost, 1)
         self.cost_ = result.cost
         self.labels_ = self.classes_[result.labels]
         self.n_moved_ = int((self.labels_ != plain).sum())
 
-    def _fitted_estimator(self, X: Array, weights: Array | None) -> Any:
+    def _fitted_estimator(self, X: Array, weights: Array | None, given: Any) -> Any:
         if not isinstance(self.prefit, bool | np.bool_):
             raise ValueError(f"prefit must be True or False, got {self.prefit!r}")
         if self.prefit:
             check_is_fitted(self.estimator)
             return self.estimator
         estimator = clone(self.estimator)
+        points = given if hasattr(self, "feature_names_in_") else X
         if weights is not None and has_fit_parameter(estimator, "sample_weight"):
-            return estimator.fit(X, sample_weight=weights)
-        return estimator.fit(X)
+            return estimator.fit(points, sample_weight=weights)
+        return estimator.fit(points)
 
-    def _cost_kind(self) -> str:
+    def _cost_kind(self, X: Array, plain: Array, given: Any) -> str:
         offers = {
-            "distance": hasattr(self.estimator_, "cluster_centers_"),
+            "distance": self._has_centers(X, plain),
             "proba": hasattr(self.estimator_, "predict_proba"),
             "labels": True,
         }
@@ -145,41 +151,58 @@ groups_, bounds_, limits_, n_iter_
         if self.cost not in offers:
             raise ValueError(f"cost must be 'auto', 'distance', 'proba' or 'labels', got {self.cost!r}")
         if not offers[self.cost]:
-            needed = {"distance": "cluster_centers_", "proba": "predict_proba"}[self.cost]
+            needed = {
+                "distance": "cluster_centers_ in the space of X, one for each of the labels 0 to k - 1",
+                "proba": "predict_proba",
+            }[self.cost]
             raise ValueError(
                 f"cost={self.cost!r} needs {needed}, which {type(self.estimator_).__name__} does not have; "
                 "use cost='labels'"
             )
         return str(self.cost)
 
-    def _labels_of(self, X: Array) -> Array:
-        """The estimator's labels of these points: its rule, else its labels if X is what it was fitted to."""
+    def _has_centers(self, X: Array, plain: Array) -> bool:
+        """Whether there are centers that X and the labels go with."""
+        centers = np.asarray(getattr(self.estimator_, "cluster_centers_", np.empty(0)))
+        fits = centers.ndim == 2 and len(centers) > 0 and centers.shape[1] == X.shape[1]
+        return fits and bool(np.isin(plain, np.arange(len(centers))).all())
+
+    def _inner(self, X: Array, given: Any) -> Any:
+        """X as the estimator knows it: with column names if it was fitted with them."""
+        return given if hasattr(self.estimator_, "feature_names_in_") else X
+
+    def _labels_of(self, X: Array, given: Any) -> Array:
+        """Labels of these points: the estimator's rule, else its labels if X is what it was fitted to."""
         if hasattr(self.estimator_, "predict"):
-            return np.asarray(self.estimator_.predict(X))
+            return np.asarray(self.estimator_.predict(self._inner(X, given)))
+        name = type(self.estimator_).__name__
         labels = getattr(self.estimator_, "labels_", None)
-        if labels is None or len(labels) != len(X):
+        if labels is None:
+            raise ValueError(f"{name} has neither predict nor labels_; estimator must be a clusterer")
+        if len(labels) != len(X) or self._fitted_to != _fingerprint(X):
             raise ValueError(
-                f"{type(self.estimator_).__name__} cannot label new points (it has no predict); "
-                "pass the points it was fitted to"
+                f"{name} cannot label new points (it has no predict); pass the points it was fitted to"
             )
         return np.asarray(labels)
 
-    def _find_classes(self, labels: Array) -> Array:
+    def _find_classes(self, X: Array, plain: Array, given: Any) -> Array:
         if self.cost_kind_ == "distance":
             return np.arange(len(self.estimator_.cluster_centers_))
         if self.cost_kind_ == "proba":
-            return np.arange(self.estimator_.predict_proba(np.zeros((1, self.n_features_in_))).shape[1])
-        return np.unique(labels)
+            width = self.estimator_.predict_proba(self._inner(X, given)[:1]).shape[1]
+            return np.asarray(getattr(self.estimator_, "classes_", np.arange(width)))
+        return np.unique(plain)
 
-    def _cost_source(self, X: Array) -> CostSource:
-        return self._costs(X, None)
+    def _cost_source(self, X: Array, given: Any) -> CostSource:
+        return self._costs(X, given, None)
 
-    def _costs(self, X: Array, labels: Array | None) -> CostSource:
+    def _costs(self, X: Array, given: Any, labels: Array | None) -> CostSource:
         if self.cost_kind_ == "distance":
             return DistanceCosts(X, np.asarray(self.estimator_.cluster_centers_, dtype=X.dtype))
         if self.cost_kind_ == "proba":
-            return DenseCosts(1.0 - np.asarray(self.estimator_.predict_proba(X), dtype=np.float64))
-        labels = self._labels_of(X) if labels is None else labels
+            proba = self.estimator_.predict_proba(self._inner(X, given))
+            return DenseCosts(1.0 - np.asarray(proba, dtype=np.float64))
+        labels = self._labels_of(X, given) if labels is None else labels
         position = np.searchsorted(self.classes_, labels)
         known = self.classes_[np.minimum(position, len(self.classes_) - 1)] == labels
         if not known.all():
@@ -201,7 +224,7 @@ groups_, bounds_, limits_, n_iter_
         ndarray of shape (n,)
         """
         check_is_fitted(self)
-        return self._labels_of(self._validate(X, reset=False))
+        return self._labels_of(self._validate(X, reset=False), X)
 
     def assign(self, X: Any, *, sensitive_features: Any = None, sample_weight: Any = None) -> Array:
         """Assign a batch to the fitted clusters within the bounds, at least cost.
@@ -222,7 +245,7 @@ groups_, bounds_, limits_, n_iter_
         return labels
 
     @_estimator_has("transform")
-    def transform(self, X: Any) -> Array:
+    def transform(self, X: Any) -> Any:
         """Transform by the estimator.
 
         Parameters
@@ -231,15 +254,15 @@ groups_, bounds_, limits_, n_iter_
 
         Returns
         -------
-        ndarray
+        ndarray, or the data frame that set_output asks for
         """
         check_is_fitted(self)
-        return np.asarray(self.estimator_.transform(self._validate(X, reset=False)))
+        return self.estimator_.transform(self._inner(self._validate(X, reset=False), X))
 
     @_estimator_has("transform")
     def fit_transform(
         self, X: Any, y: Any = None, *, sensitive_features: Any = None, sample_weight: Any = None
-    ) -> Array:
+    ) -> Any:
         """Fit, then transform by the estimator.
 
         Parameters
@@ -249,10 +272,43 @@ groups_, bounds_, limits_, n_iter_
 
         Returns
         -------
-        ndarray
+        ndarray, or the data frame that set_output asks for
         """
         self.fit(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
-        return np.asarray(self.transform(X))
+        return self.transform(X)
+
+    @_estimator_has("get_feature_names_out")
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Names of the estimator's output columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        names: Array = self.estimator_.get_feature_names_out(input_features)
+        return names
+
+    @_estimator_has("set_output")
+    def set_output(self, *, transform: str | None = None) -> FairAssignment:
+        """Choose what the estimator's ``transform`` returns.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+
+        Returns
+        -------
+        self
+        """
+        for estimator in (self.estimator, getattr(self, "estimator_", None)):
+            if estimator is not None:
+                estimator.set_output(transform=transform)
+        return self
 
     @_estimator_has("predict")
     def score(
@@ -278,4 +334,10 @@ groups_, bounds_, limits_, n_iter_
         tags = super().__sklearn_tags__()
         if hasattr(self, "transform"):
             tags.transformer_tags = TransformerTags(preserves_dtype=[])
+        if hasattr(self.estimator, "__sklearn_tags__"):
+            tags.input_tags.pairwise = get_tags(self.estimator).input_tags.pairwise
         return tags
+
+
+def _fingerprint(X: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(X).data).hexdigest()

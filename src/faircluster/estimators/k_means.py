@@ -117,7 +117,7 @@ class FairKMeans(AlternatingClusterer):
     def _geometry(self, X: Array, weights: Array | None) -> Geometry:
         return Means(X, weights)
 
-    def _cost_source(self, X: Array) -> CostSource:
+    def _cost_source(self, X: Array, given: Any) -> CostSource:
         return DistanceCosts(X, self.cluster_centers_)
 
     def _keep_centers(self, centers: Array, result: AssignmentResult) -> None:
@@ -143,4 +143,3 @@ class FairKMeans(AlternatingClusterer):
         X = self._validate(X, reset=False)
         distances: Array = DistanceCosts(X, self.cluster_centers_, power=1).block(0, len(X))
         return distances
-

@@ -129,7 +129,7 @@ quotas_, groups_, bounds_, limits_, n_iter_
             )
         return init.astype(np.intp)
 
-    def _cost_source(self, X: Array) -> CostSource:
+    def _cost_source(self, X: Array, given: Any) -> CostSource:
         if self.metric == "precomputed":
             return DenseCosts(np.ascontiguousarray(X[:, self.center_indices_]))
         return DistanceCosts(X, self.cluster_centers_, power=1)
@@ -157,8 +157,9 @@ quotas_, groups_, bounds_, limits_, n_iter_
         ndarray of shape (n, k)
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        return np.asarray(self._cost_source(X).block(0, len(X)))
+        checked = self._validate(X, reset=False)
+        distances: Array = self._cost_source(checked, X).block(0, len(checked))
+        return distances
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

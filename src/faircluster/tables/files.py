@@ -1,0 +1,219 @@
+"""Read and write tables in CSV and Parquet files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from faircluster.atomic import atomic_write
+from faircluster.tables.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["check_suffix", "read_table", "write_table"]
+
+SUFFIXES = (".csv", ".parquet")
+_BOM = "\ufeff"
+_ROWS_AT_A_TIME = 1 << 16
+
+
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """Tell the format of a table by the end of its name.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    {".csv", ".parquet"}
+
+    Raises
+    ------
+    ValueError
+        Any other ending.
+
+    Examples
+    --------
+    >>> check_suffix("people.CSV")
+    '.csv'
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{os.fspath(path)}: the name of a table must end in {' or '.join(SUFFIXES)}")
+    return suffix
+
+
+def read_table(path: str | os.PathLike[str]) -> Table:
+    r"""Read a CSV file (UTF-8, commas, a header) or a Parquet file.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.csv`` or ``.parquet``.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        Another ending; an empty, damaged or ragged file; no rows; two columns of one name.
+    OSError
+        The file does not exist or cannot be opened.
+    ImportError
+        If pyarrow is missing.
+
+    Notes
+    -----
+    O(cells); the whole table is held in memory.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from faircluster.tables import read_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "people.csv"
+    ...     _ = path.write_text("zip,age\n00501,38\n")
+    ...     read_table(path).data.to_pylist()
+    [{'zip': '00501', 'age': '38'}]
+    """
+    suffix = check_suffix(path)
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        message = 'reading tables needs pyarrow: pip install "faircluster[data,report]"'
+        raise ImportError(message, name="pyarrow") from error
+
+    name = os.fspath(path)
+    with open(path, "rb") as file:
+        if not file.read(1):
+            raise ValueError(f"{name} is empty")
+        file.seek(0)
+        try:
+            table = _read_csv(file, name) if suffix == ".csv" else _read_parquet(file, name)
+        except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+            reason = str(error).splitlines()[0]
+            hint = "; save it as UTF-8 text" if "utf" in reason.lower() else ""
+            kind = "CSV" if suffix == ".csv" else "Parquet"
+            raise ValueError(f"{name} cannot be read as {kind}: {reason}{hint}") from error
+    repeated = [column for column in table.columns if table.columns.count(column) > 1]
+    if repeated:
+        raise ValueError(f"{name} has two columns named {repeated[0]!r}; rename one")
+    if table.n_rows == 0:
+        raise ValueError(f"{name} has columns ({', '.join(map(repr, table.columns))}) but no rows")
+    return table
+
+
+def _read_csv(file: BinaryIO, path: str) -> Table:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    first = file.read(1 << 16)
+    bom = first.startswith(_BOM.encode())
+    newline = "\r\n" if first.partition(b"\n")[0].endswith(b"\r") else "\n"
+    file.seek(0)
+    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    header = next((row for row in csv.reader(lines) if row), [])
+    lines.detach()
+    if len(set(header)) < len(header):  # pyarrow would not take a type for each
+        return Table(pa.table([[]] * len(header), names=header), path)
+    file.seek(0)
+    data = arrow_csv.read_csv(
+        file,
+        # one thread: only then do messages tell the row
+        read_options=arrow_csv.ReadOptions(block_size=1 << 24, use_threads=False),
+        # an empty line is an empty cell if there is but one column
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(header) != 1),
+        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
+    )
+    if data.column_names != header:
+        raise csv.Error(f"its header is ambiguous: {', '.join(map(repr, header))}")
+    return Table(data, path, text=True, bom=bom, newline=newline)
+
+
+def _read_parquet(file: BinaryIO, path: str) -> Table:
+    from pyarrow import parquet
+
+    return Table(parquet.ParquetFile(file).read(), path)
+
+
+def write_table(table: Table, path: str | os.PathLike[str]) -> None:
+    r"""Write a table as CSV or Parquet, atomically.
+
+    Parameters
+    ----------
+    table : Table
+    path : path
+        Ends in ``.csv`` or ``.parquet``; the format of the table's own file does not matter.
+
+    Raises
+    ------
+    ValueError
+        Another ending, or nested columns that CSV cannot hold.
+    OSError
+        The file cannot be written; an older one is left as it was.
+
+    Notes
+    -----
+    O(cells). Missing values of Parquet become empty cells of CSV.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pyarrow as pa
+    >>> from faircluster.tables import Table, write_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "people.csv"
+    ...     write_table(Table(pa.table({"name": ["Lovelace, Ada"], "cluster": [0]}), "made here"), path)
+    ...     path.read_text()
+    'name,cluster\n"Lovelace, Ada",0\n'
+    """
+    if check_suffix(path) == ".csv":
+        columns = _text_columns(table)
+        with atomic_write(path) as file:
+            _write_csv(columns, table, file)
+    else:
+        from pyarrow import parquet
+
+        with atomic_write(path) as file:
+            parquet.write_table(table.data, file, compression="zstd")
+
+
+def _text_columns(table: Table) -> pa.Table:
+    import pyarrow as pa
+
+    columns = []
+    for name in table.columns:
+        try:
+            columns.append(table.data[name].cast(pa.string()))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ValueError(
+                f"column {name!r} of {table.path} holds {table.data[name].type}, which CSV cannot hold; "
+                "write to a .parquet file"
+            ) from error
+    return pa.table(columns, names=table.columns)
+
+
+def _write_csv(columns: pa.Table, table: Table, file: BinaryIO) -> None:
+    import pyarrow.compute as pc
+
+    # csv quotes the characters of its own line ending only, so cells with a lone "\r" need that one
+    returns = any(pc.any(pc.match_substring(column, "\r")).as_py() for column in columns.itercolumns())
+    newline = "\r\n" if returns or "\r" in "".join(table.columns) else table.newline
+    lines = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        lines.write(_BOM if table.bom else "")
+        writer = csv.writer(lines, lineterminator=newline)
+        writer.writerow(table.columns)
+        for batch in columns.to_batches(max_chunksize=_ROWS_AT_A_TIME):
+            writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    finally:
+        lines.detach()  # flushes, and leaves the file open
