@@ -8,23 +8,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
 
 from faircluster.atomic import atomic_write
-from faircluster.datasets import Dataset, load_adult
+from faircluster.datasets import load_adult
 from faircluster.estimators import FairKMeans
 from faircluster.groups import Groups
-from faircluster.metrics import price_of_fairness
+from faircluster.metrics import group_shares, price_of_fairness
 from faircluster.persistence import Preparation
 from faircluster.report import Audit, audit_clustering, plot_group_shares
 from faircluster.report.text import number
 from faircluster.tables import Table, write_table
 
-__all__ = ["Demo", "run_demo"]
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Clustered", "Demo", "run_demo"]
 
 SLACK = 0.2
 STARTS = 5
@@ -155,8 +160,86 @@ def run_demo(
     fair_seconds = time.perf_counter() - begun
     on_phase("writing labels, summary and picture")
     before, after = _ordered(plain_labels, model.labels_, groups, n_clusters)
-    plain = Clustered(before, plain_cost, None, plain_seconds, _audit(before, groups, n_clusters))
-    fair = Clustered(after, model.inertia_, model.gap_, fair_seconds, _audit(after, groups, n_clusters))
+    audits = [audit_clustering(labels, groups, SLACK, n_clusters=n_clusters) for labels in (before, after)]
+    plain = Clustered(before, plain_cost, None, plain_seconds, audits[0])
+    fair = Clustered(after, model.inertia_, model.gap_, fair_seconds, audits[1])
     least = min(plain_cost, model.unconstrained_cost_)
-    demo = Demo(plain, fair, price_of_fairness(fair.cost, least), ())
-    return _written(demo, data, adult, Path(output))
+    demo = Demo(plain, fair, price_of_fairness(fair.cost, least), _paths(Path(output)))
+    _write(demo, data, groups)
+    return demo
+
+
+def _plain(X: NDArray[np.float64], n_clusters: int) -> tuple[NDArray[np.int32], float, float]:
+    """Labels, cost and seconds of scikit-learn's k-means from as many starts."""
+    begun = time.perf_counter()
+    model = KMeans(n_clusters, n_init=STARTS, random_state=0).fit(X)
+    return model.labels_, float(model.inertia_), time.perf_counter() - begun
+
+
+def _ordered(
+    before: NDArray[np.int32], after: NDArray[np.int32], groups: Groups, k: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Give clusters that hold the same people the same number, in the order of the first group's share."""
+    together = np.zeros((k, k))
+    np.add.at(together, (before, after), 1.0)
+    _, partner = linear_sum_assignment(-together)
+    share = np.bincount(before, weights=groups.membership[:, 0], minlength=k) / np.bincount(
+        before, minlength=k
+    )
+    order = np.argsort(share, kind="stable")
+    new, new_after = np.empty(k, dtype=np.int32), np.empty(k, dtype=np.int32)
+    new[order] = np.arange(k)
+    new_after[partner] = new
+    return new[before], new_after[after]
+
+
+def _paths(folder: Path) -> tuple[Path, ...]:
+    return tuple(
+        folder / name for name in ("labels.csv", "summary.json", "group-shares.png", "group-shares.svg")
+    )
+
+
+def _write(demo: Demo, data: pd.DataFrame, groups: Groups) -> None:
+    """Write labels, summary and picture into the folder."""
+    import pyarrow as pa
+    from matplotlib import rc_context
+
+    labels, summary, *pictures = demo.files
+    labels.parent.mkdir(parents=True, exist_ok=True)
+    table = Table(pa.Table.from_pandas(data, preserve_index=False), "Adult")
+    table = table.with_column("plain_cluster", demo.plain.labels).with_column(
+        "fair_cluster", demo.fair.labels
+    )
+    write_table(table, labels)
+    with atomic_write(summary) as file:
+        file.write(json.dumps(demo.to_dict(), indent=2, allow_nan=False).encode())
+    figure = _picture(demo, groups)
+    for picture in pictures:
+        # neither a date nor random names: the same run gives the same file
+        metadata = {"Date": None} if picture.suffix == ".svg" else None
+        with atomic_write(picture) as file, rc_context({"svg.hashsalt": "faircluster"}):
+            figure.savefig(file, format=picture.suffix[1:], dpi=150, metadata=metadata)
+
+
+def _picture(demo: Demo, groups: Groups) -> Figure:
+    """Group shares by cluster before and after; of two groups that add up to everyone, one."""
+    audits = demo.fair.audit.attributes
+    names = [a.shares.names for a in audits]
+    shown = [name for group in names for name in (group[:1] if len(group) == 2 else group)]
+    lower = np.concatenate([a.lower.T for a in audits])
+    upper = np.concatenate([a.upper.T for a in audits])
+    k = demo.fair.audit.n_clusters
+    axes = plot_group_shares(
+        group_shares(demo.plain.labels, groups, n_clusters=k),
+        group_shares(demo.fair.labels, groups, n_clusters=k),
+        limits=(lower, upper),
+        groups=shown,
+        labels=("plain k-means", "FairKMeans"),
+        title="Plain k-means separates groups; FairKMeans keeps every cluster in bounds",
+        subtitle=(
+            f"{groups.n_rows:,} people of the Adult census data in {k} clusters. "
+            "Allowed: from 4/5 to 5/4 of a group's share of everyone"
+        ),
+    )
+    figure: Figure = axes[0].figure
+    return figure

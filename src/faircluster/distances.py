@@ -163,7 +163,7 @@ def _points(argument: str, points: Any) -> Floats:
 def _floats(argument: str, values: Any) -> Floats:
     """Return float32 and float64 arrays as they are, other real numbers as float64."""
     array = np.asarray(values)
-    if array.dtype == np.float32 or array.dtype == np.float64:
+    if array.dtype in (np.float32, np.float64):
         return array
     if array.dtype.kind not in "biufO":
         raise ValueError(f"{argument} must hold real numbers, got dtype {array.dtype}")

@@ -75,9 +75,10 @@ def _shortest_path(edge, potential, excess, slack, dist, hops, parent, done):  #
     while True:
         a = -1
         for v in range(k):
-            if not done[v] and dist[v] < np.inf:
-                if a < 0 or dist[v] < dist[a] or (dist[v] == dist[a] and hops[v] < hops[a]):
-                    a = v
+            if done[v] or dist[v] == np.inf:
+                continue
+            if a < 0 or dist[v] < dist[a] or (dist[v] == dist[a] and hops[v] < hops[a]):
+                a = v
         if a < 0:
             return -1
         done[a] = True
@@ -94,11 +95,67 @@ def _shortest_path(edge, potential, excess, slack, dist, hops, parent, done):  #
 
 
 @njit(nogil=True, cache=True)
-def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, threshold, slack):  # type: ignore[no-untyped-def]
+def _offer(p, i, a, value, threshold, key, item, child, sibling, root, nodes):  # type: ignore[no-untyped-def]
+    """Offer piece ``p`` of row ``i`` in cluster ``a`` to all other clusters; returns the number of nodes."""
+    for b in range(value.shape[1]):
+        offer = value[i, b] - value[i, a]
+        if b != a and offer <= threshold:
+            key[nodes] = offer
+            item[nodes] = p
+            child[nodes] = -1
+            sibling[nodes] = -1
+            root[a, b] = _meld(root[a, b], nodes, key, child, sibling)
+            nodes += 1
+    return nodes
+
+
+@njit(nogil=True, cache=True)
+def _refresh(a, cluster, weight, key, item, child, sibling, root, edge):  # type: ignore[no-untyped-def]
+    """Drop offers of pieces that have left cluster ``a``; its edges are the offers on top."""
+    for b in range(len(edge)):
+        top = root[a, b]
+        while top >= 0 and (cluster[item[top]] != a or weight[item[top]] <= 0.0):
+            top = _pop(top, key, child, sibling)
+        root[a, b] = top
+        edge[a, b] = key[top] if top >= 0 else np.inf
+
+
+@njit(nogil=True, cache=True)
+def _deliver(p, v, amount, slack, row, cluster, weight, at, pieces):  # type: ignore[no-untyped-def]
+    """Move an amount of piece ``p`` to cluster ``v``; returns the piece to offer there, or -1, and the count.
+
+    What arrives joins the piece that the row has in the cluster already: otherwise weights would
+    fall into ever smaller pieces. Without weights (slack 0) a row is one piece and nothing joins.
+    """
+    weighted = slack > 0.0
+    whole = weight[p] <= amount + slack * 1e-3
+    joined = at[row[p], v] if weighted else -1
+    if whole and weighted:
+        at[row[p], cluster[p]] = -1
+    if joined >= 0:
+        weight[joined] += weight[p] if whole else amount
+        weight[p] = 0.0 if whole else weight[p] - amount
+        return -1, pieces
+    if not whole:
+        weight[p] -= amount
+        row[pieces] = row[p]
+        weight[pieces] = amount
+        p = pieces
+        pieces += 1
+    cluster[p] = v
+    if weighted:
+        at[row[p], v] = p
+    return p, pieces
+
+
+@njit(nogil=True, cache=True)
+def augment(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 (calls would copy what grows)
+    value, piece_row, piece_cluster, piece_weight, excess, potential, threshold, slack
+):
     """Augment along shortest paths while they are no longer than ``threshold``.
 
     ``excess`` and ``potential`` (how far the price of each cluster has fallen) are updated in
-    place. Returns the pieces (row, cluster, weight).
+    place. Returns the pieces (row, cluster, weight); those of weight 0 are spent.
     """
     k = value.shape[1]
     pieces = len(piece_row)
@@ -106,15 +163,11 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
     row = _grown(piece_row, room)
     cluster = _grown(piece_cluster, room)
     weight = _grown(piece_weight, room)
-    # The piece of a row in a cluster, so that what arrives joins it: otherwise weights fall into
-    # ever smaller pieces. Without weights (slack 0) a row is one piece and nothing ever joins.
     at = np.full((value.shape[0] if slack > 0.0 else 0, k), -1, dtype=np.int64)
-    if slack > 0.0:
-        for p in range(pieces):
-            at[row[p], cluster[p]] = p
-
     capacity = 1024
     for p in range(pieces):
+        if slack > 0.0:
+            at[row[p], cluster[p]] = p
         for b in range(k):
             if weight[p] > 0.0 and value[row[p], b] - value[row[p], cluster[p]] <= threshold:
                 capacity += 1
@@ -129,28 +182,16 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
     hops = np.empty(k, dtype=np.int64)
     parent = np.empty(k, dtype=np.int64)
     done = np.empty(k, dtype=np.bool_)
-    changed = np.zeros(k, dtype=np.bool_)
-
+    changed = np.ones(k, dtype=np.bool_)
     for p in range(pieces):
-        i = row[p]
-        a = cluster[p]
-        for b in range(k):
-            if b != a and weight[p] > 0.0:
-                offer = value[i, b] - value[i, a]
-                if offer <= threshold:
-                    key[nodes] = offer
-                    item[nodes] = p
-                    child[nodes] = -1
-                    sibling[nodes] = -1
-                    root[a, b] = _meld(root[a, b], nodes, key, child, sibling)
-                    nodes += 1
-    for a in range(k):
-        for b in range(k):
-            if root[a, b] >= 0:
-                edge[a, b] = key[root[a, b]]
+        if weight[p] > 0.0:
+            nodes = _offer(p, row[p], cluster[p], value, threshold, key, item, child, sibling, root, nodes)
 
     travelled = potential.max()
     while True:
+        for a in range(k):
+            if changed[a]:
+                _refresh(a, cluster, weight, key, item, child, sibling, root, edge)
         sink = _shortest_path(edge, potential, excess, slack, dist, hops, parent, done)
         reached = dist[sink] if sink >= 0 else np.inf
         step = min(reached, threshold - travelled)
@@ -168,65 +209,26 @@ def augment(value, piece_row, piece_cluster, piece_weight, excess, potential, th
         amount = min(amount, excess[v])
         excess[v] -= amount
         excess[sink] += amount
+        if pieces + k > len(row):
+            row = _grown(row, 2 * len(row))
+            cluster = _grown(cluster, len(row))
+            weight = _grown(weight, len(row))
+        if nodes + k * k > capacity:
+            capacity = 2 * capacity + k * k
+            key = _grown(key, capacity)
+            item = _grown(item, capacity)
+            child = _grown(child, capacity)
+            sibling = _grown(sibling, capacity)
         changed[:] = False
-        # Take the offers off the heaps first, then deliver: a delivered piece must not be moved on
-        # along the same path.
+        # From the sink backwards: the next edge of the path ends in the cluster this one starts
+        # from, so its offer is still on top.
         v = sink
+        changed[v] = True
         while parent[v] >= 0:
             a = parent[v]
-            p = item[root[a, v]]
             changed[a] = True
-            changed[v] = True
-            whole = weight[p] <= amount + slack * 1e-3
-            joined = at[row[p], v] if slack > 0.0 else -1
-            if joined >= 0:
-                weight[joined] += weight[p] if whole else amount
-                weight[p] = 0.0 if whole else weight[p] - amount
-                if whole:
-                    at[row[p], a] = -1
-                v = a
-                continue
-            if not whole:
-                if pieces == len(row):
-                    row = _grown(row, 2 * pieces)
-                    cluster = _grown(cluster, 2 * pieces)
-                    weight = _grown(weight, 2 * pieces)
-                weight[p] -= amount
-                row[pieces] = row[p]
-                weight[pieces] = amount
-                p = pieces
-                pieces += 1
-            elif slack > 0.0:
-                at[row[p], a] = -1
-            cluster[p] = v
-            if slack > 0.0:
-                at[row[p], v] = p
-            if nodes + k > capacity:
-                capacity = 2 * capacity + k
-                key = _grown(key, capacity)
-                item = _grown(item, capacity)
-                child = _grown(child, capacity)
-                sibling = _grown(sibling, capacity)
-            i = row[p]
-            for b in range(k):
-                offer = value[i, b] - value[i, v]
-                if b != v and offer <= threshold:
-                    key[nodes] = offer
-                    item[nodes] = p
-                    child[nodes] = -1
-                    sibling[nodes] = -1
-                    parked = nodes
-                    nodes += 1
-                    # the path's own edge out of v is read by the next step of this loop only
-                    # through root[parent, v], never root[v, b], so melding now is safe
-                    root[v, b] = _meld(root[v, b], parked, key, child, sibling)
+            p, pieces = _deliver(item[root[a, v]], v, amount, slack, row, cluster, weight, at, pieces)
+            if p >= 0:
+                nodes = _offer(p, row[p], v, value, threshold, key, item, child, sibling, root, nodes)
             v = a
-        for a in range(k):
-            if changed[a]:
-                for b in range(k):
-                    top = root[a, b]
-                    while top >= 0 and (cluster[item[top]] != a or weight[item[top]] <= 0.0):
-                        top = _pop(top, key, child, sibling)
-                    root[a, b] = top
-                    edge[a, b] = key[top] if top >= 0 else np.inf
     return row[:pieces], cluster[:pieces], weight[:pieces]

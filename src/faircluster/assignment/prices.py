@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from faircluster.distances import CostSource, map_blocks
 from faircluster.sampling import stratified_sample
@@ -134,7 +135,7 @@ class SmoothedDual:
         directions in which no point is near a border do not make the step explode.
         """
         direction = np.zeros_like(multipliers)
-        free = (multipliers > 0) | (point.gradient > 0)
+        free = self._free(multipliers, point.gradient)
         if not free.any():
             return direction
         cluster, row = np.nonzero(free)
@@ -147,6 +148,23 @@ class SmoothedDual:
         diagonal += damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
         direction[free] = _maximise_above(hessian, point.gradient[free], -multipliers[free])
         return direction
+
+    def _free(self, multipliers: Array, gradient: Array) -> Array:
+        """Multipliers that may move: the positive ones and those of the most broken rows.
+
+        At the optimum no more rows bind than there are quotas, so when far more are broken
+        (ratios between all pairs of many groups) the others can wait.
+        """
+        free: Array = (multipliers > 0) | (gradient > 0)
+        room = max(200, 2 * self.coef.shape[2] * len(multipliers))
+        waiting = (multipliers <= 0) & free
+        surplus = int(free.sum()) - room
+        if surplus > 0:
+            drop = min(surplus, int(waiting.sum()))
+            broken = np.flatnonzero(waiting)
+            least = broken[np.argsort(gradient.ravel()[broken], kind="stable")[:drop]]
+            free.ravel()[least] = False
+        return free
 
     def _reduced_hessian(self, cluster: Array, row: Array, hessian: Array) -> Array:
         rows = self.coef[cluster, row]  # (f, S)
@@ -175,13 +193,21 @@ def _maximise_above(hessian: Array, gradient: Array, low: Array) -> Array:
         x = low.copy()
         if moving.any():
             wanted = gradient[moving] - hessian[np.ix_(moving, ~moving)] @ low[~moving]
-            x[moving] = np.linalg.solve(hessian[np.ix_(moving, moving)], wanted)
+            x[moving] = _solve_positive(hessian[np.ix_(moving, moving)], wanted)
         below = moving & (x < low)
         pull = ~moving & (gradient - hessian @ x > 0)
         if not below.any() and not pull.any():
             break
         moving = (moving & ~below) | pull
     return np.maximum(x, low)
+
+
+def _solve_positive(matrix: Array, wanted: Array) -> Array:
+    try:
+        solution: Array = cho_solve(cho_factor(matrix, check_finite=False), wanted, check_finite=False)
+    except np.linalg.LinAlgError:  # positive definite but for rounding
+        solution = np.linalg.solve(matrix, wanted)
+    return solution
 
 
 @njit(nogil=True, cache=True)

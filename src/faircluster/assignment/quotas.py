@@ -95,6 +95,7 @@ class QuotaProgram:
         reach: float | None = None,
         allowance: float = 0.0,
         budget: float | None = None,
+        sizes: Array | None = None,
         nodes: int | None = None,
         time_limit: float | None = None,
         gap: float = 0.0,
@@ -114,6 +115,9 @@ class QuotaProgram:
         budget : float, default=None
             Largest estimated change of the cost. With it, quotas are those with the smallest
             margins within the budget, so that nothing is gained by breaking bounds.
+        sizes : ndarray of shape (k,), default=None
+            Cluster sizes to keep to. For disjoint groups the program is then a flow problem, whose
+            vertices are whole.
         nodes : int, default=None
             Search nodes after which the best quotas found are returned: a limit that, unlike one
             in seconds, gives the same answer everywhere.
@@ -159,9 +163,15 @@ class QuotaProgram:
             matrix = sp.vstack([matrix, sp.csr_matrix(cost)], format="csr")
             lower, upper = np.append(lower, -np.inf), np.append(upper, spent)
             cost = np.concatenate([np.zeros(size), cost[size:]])
+        if sizes is not None:
+            by_cluster = sp.kron(np.ones((1, len(self.counts))), sp.eye(len(sizes)))
+            unused = sp.csr_matrix((len(sizes), 2 * steps * size))
+            matrix = sp.vstack([matrix, sp.hstack([by_cluster, unused])], format="csr")
+            missing = sizes - base.sum(axis=0)
+            lower, upper = np.concatenate([lower, missing]), np.concatenate([upper, missing])
         solution = run_program(
             cost, matrix, lower, upper, column_low, column_high,
-            size if self.whole else 0, time_limit, gap / scale, nodes,
+            size if self.whole else 0, time_limit, gap / scale, nodes, presolve=sizes is not None,
         )
         return self._unpack(solution, base, scale, -float(np.vdot(prices, base - target)))
 
@@ -265,6 +275,8 @@ def run_program(
     time_limit: float | None,
     gap: float,
     nodes: int | None = None,
+    *,
+    presolve: bool = False,
 ) -> tuple[Array | None, float, str]:
     """Minimise with HiGHS; the first ``n_whole`` columns are whole numbers."""
     import highspy
@@ -288,8 +300,8 @@ def run_program(
         highs.setOptionValue(tolerance, 1e-9)
     if nodes is not None:
         highs.setOptionValue("mip_max_nodes", nodes)
-        # a short search: presolve and restarts would take longer than they save
-        highs.setOptionValue("presolve", "off")
+        # in a short search presolve and restarts take longer than they save
+        highs.setOptionValue("presolve", "choose" if presolve else "off")
         highs.setOptionValue("mip_allow_restart", False)
     if time_limit is not None:
         highs.setOptionValue("time_limit", max(time_limit, 0.01))

@@ -60,6 +60,7 @@ class Repair:
         self.slack = 0.0 if weights is None else 1e-9 * float(weights.sum())
 
     def run(self) -> None:
+        """Meet all quotas."""
         self._check_quotas()
         for s, rows in self._unsettled():
             self._settle(s, rows)
@@ -100,7 +101,7 @@ class Repair:
     @property
     def _tolerance(self) -> float:
         # a sum of k clusters within the slack leaves no more than k times the slack
-        return self.slack * (self.quotas.shape[1] + 1)
+        return self.slack * float(self.quotas.shape[1] + 1)
 
     def _settle(self, s: int, rows: Array | None) -> None:
         """Shortest augmenting paths for signature ``s``, among ever more points until all fits.
@@ -177,7 +178,9 @@ class Repair:
         S = self.quotas.shape[0]
         own = self.own_cost if self.weights is None else self.own_cost * self.weights
         # a plain sum is pairwise, hence more exact, and faster
-        total = np.bincount(self.signature, own, S) if S > 1 else np.array([own.sum()])
+        total: NDArray[np.float64] = np.array([own.sum()])
+        if S > 1:
+            total = np.bincount(self.signature, own, S).astype(np.float64)
         for i, held in self.pieces.items():
             costs = self.source.take(np.array([i]))[0]
             split = sum(w * float(costs[c]) for c, w in held)

@@ -14,7 +14,7 @@ from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.problem import AssignmentProblem, AssignmentResult
 from faircluster.assignment.quotas import Cut, QuotaProgram
 from faircluster.assignment.search import QuotaSearch
-from faircluster.assignment.transport import Transport, assign_by_price, loads_of, transport
+from faircluster.assignment.transport import Transport, assign_by_price, loads_of, round_rows, transport
 from faircluster.assignment.unsplit import unsplit
 from faircluster.bounds import BoundRows, FairnessBounds, InfeasibleBoundsError, check_feasible
 from faircluster.distances import CostSource, DenseCosts, as_cost_source
@@ -150,7 +150,7 @@ class _Solver:
             self.rows.coef,
             self.rows.rhs,
             start=start,
-            tolerance=min(1e-5, 0.1 * self.problem.tolerance),
+            tolerance=min(3e-5, 0.1 * self.problem.tolerance),
         )
         self.seconds["prices"] = time.perf_counter() - begun
         return relaxation
@@ -185,7 +185,7 @@ class _Solver:
                 moves,
                 reach=reach,
                 allowance=allowance - 1e-7,
-                budget=budget * abs(bound),
+                budget=budget * abs(bound) if budget < any_cost else any_cost,
                 nodes=_NODES,
                 time_limit=self._seconds_left(_PATIENCE),
                 gap=0.1 * _NEAREST_COST * abs(bound),
@@ -226,16 +226,24 @@ class _Solver:
         moves = self._moves(relaxation.prices)
         # quotas that are not whole come with the solver's tolerance
         noise = 0.0 if self.groups.integer_weights else 1e-7 * self.groups.total
-        for reach, nodes in ((4.0, _NODES), (64.0, _NODES), (None, _NODES), (None, None)):
+        sizes = round_rows(relaxation.quotas.sum(axis=0)[None, :])[0] if program.whole else None
+        stages: list[tuple[float | None, Array | None, int | None]] = [
+            (2.0, sizes, _NODES), (4.0, None, _NODES), (64.0, None, _NODES), (None, None, _NODES), (None, None, None),
+        ]  # fmt: skip
+        tolerance = self._tolerance(relaxation.lower_bound)
+        for reach, fixed, nodes in stages if program.whole else stages[1:]:
             found = program.nearest(
                 relaxation.quotas,
                 relaxation.prices,
                 moves,
                 reach=reach,
+                sizes=fixed,
                 nodes=nodes,
                 time_limit=self._seconds_left(_PATIENCE),
-                gap=0.2 * self._tolerance(relaxation.lower_bound),
+                gap=0.2 * tolerance,
             )
+            if fixed is not None and not (found.status == "optimal" and found.bound <= 20 * tolerance):
+                continue  # other sizes may be much better
             if found.quotas is not None and self.rows.violation(found.quotas) <= noise:
                 return found.quotas
             if reach is None and found.status == "infeasible":
@@ -291,8 +299,8 @@ class _Solver:
             status = "feasible" if status == "optimal" else status
         if status == "time_limit":
             warnings.warn(
-                f"time_limit={self.problem.time_limit} s reached; the violation is {violation:g} and the cost at "
-                f"most {_gap(cost, bound):.2%} above the optimum",
+                f"time_limit={self.problem.time_limit} s reached; the violation is {violation:g} and the cost "
+                f"at most {_gap(cost, bound):.2%} above the optimum",
                 RuntimeWarning,
                 stacklevel=4,
             )

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from faircluster.bounds import FairnessBounds
 from faircluster.groups import Groups
 from faircluster.metrics import GroupShares, additive_violation, balance, fairness_ratio, group_shares
+from faircluster.metrics.contingency import encode_labels
 from faircluster.persistence import bounds_to_dict
 from faircluster.share_limits import NamedShares
 
@@ -200,6 +201,7 @@ def audit_clustering(
     bounds: FairnessBounds | float | str = 0.2,
     *,
     sample_weight: ArrayLike | None = None,
+    n_clusters: int | None = None,
     cluster_names: Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Audit:
@@ -214,6 +216,8 @@ def audit_clustering(
         A float is a slack, as in the estimators.
     sample_weight : array-like of shape (n,), optional
         Only with columns; a `Groups` already carries its weights.
+    n_clusters : int, optional
+        Clusters are then 0 to ``n_clusters - 1``, with the empty ones.
     cluster_names : sequence of k str, optional
         Names in the order of the labels; the labels themselves by default.
     confidence : float, default=0.95
@@ -244,12 +248,12 @@ def audit_clustering(
     else:
         groups = Groups.from_features(sensitive_features, sample_weight=sample_weight)
     rules = FairnessBounds.from_any(bounds)
-    values = np.unique(np.asarray(labels))
-    names = tuple(map(str, values) if cluster_names is None else map(str, cluster_names))
+    _, values = encode_labels(labels, n_clusters)
+    names = tuple(map(str, values.tolist() if cluster_names is None else cluster_names))
     if len(names) != len(values):
-        raise ValueError(f"cluster_names has {len(names)} names but labels has {len(values)} distinct values")
+        raise ValueError(f"cluster_names has {len(names)} names but there are {len(values)} clusters")
     audits = [
-        _audit_attribute(attribute, labels, groups, rules, names, confidence)
+        _audit_attribute(attribute, labels, groups, rules, names, n_clusters, confidence)
         for attribute in dict.fromkeys(groups.attributes)
     ]
     return Audit(tuple(audits), rules, confidence, groups.n_rows, groups.total)
@@ -261,6 +265,7 @@ def _audit_attribute(
     groups: Groups,
     rules: FairnessBounds,
     clusters: tuple[str, ...],
+    n_clusters: int | None,
     confidence: float,
 ) -> AttributeAudit:
     members = [i for i, name in enumerate(groups.attributes) if name == attribute]
@@ -275,12 +280,12 @@ def _audit_attribute(
     return AttributeAudit(
         attribute=attribute,
         clusters=clusters,
-        shares=group_shares(labels, part, confidence),
+        shares=group_shares(labels, part, confidence, n_clusters=n_clusters),
         lower=lower.T,
         upper=upper.T,
         balance=balance(labels, part),
         fairness_ratio=fairness_ratio(labels, part),
-        violation=additive_violation(labels, part, part_rules),
+        violation=additive_violation(labels, part, part_rules, n_clusters=n_clusters),
         tolerance=_tolerance(rules, groups),
     )
 
@@ -304,6 +309,6 @@ def _tolerance(rules: FairnessBounds, groups: Groups) -> float:
     """Points by which a count may be off a limit: exact proportions ask for less than one."""
     if rules.kind != "exact":
         return 1e-9 * max(1.0, groups.total)
-    if groups.integer_weights:
+    if groups.weights is None or groups.integer_weights:
         return 1.0 - 0.5 / max(groups.total, 1.0)
-    return float(np.max(groups.weights)) * (1.0 - 1e-6)
+    return float(groups.weights.max()) * (1.0 - 1e-6)

@@ -17,7 +17,24 @@ if TYPE_CHECKING:
 __all__ = ["plot_group_shares"]
 
 # Okabe and Ito's palette, told apart by all kinds of color vision; shapes differ as well
-BEFORE, AFTER, BAND, LINE = "#D55E00", "#0072B2", "#CFE3F1", "#4D4D4D"
+BEFORE, AFTER, BAND, LINE = "#D55E00", "#0072B2", "#D3E6F3", "#4D4D4D"
+DASHES = (0, (5, 3))
+OPEN_DIAMOND: dict[str, Any] = {
+    "s": 40,
+    "marker": "D",
+    "facecolor": "white",
+    "edgecolor": BEFORE,
+    "linewidth": 1.6,
+}
+FULL_DIAMOND: dict[str, Any] = {
+    "s": 40,
+    "marker": "D",
+    "facecolor": BEFORE,
+    "edgecolor": BEFORE,
+    "linewidth": 1.6,
+}
+CIRCLE: dict[str, Any] = {"s": 58, "marker": "o", "facecolor": AFTER, "edgecolor": "white", "linewidth": 0.9}
+CROSS: dict[str, Any] = {"s": 22, "marker": "x", "color": "white", "linewidth": 1.4}
 
 
 def plot_group_shares(
@@ -34,8 +51,8 @@ def plot_group_shares(
 ) -> NDArray[Any]:
     """Draw the share of each group in each cluster, one panel a group, before and after.
 
-    A hollow diamond is the share before, a filled circle the one after; the line is the share in the whole
-    data, the band what the bounds allow. A cross marks what lies outside.
+    A diamond is the share before, filled if it lies outside the bounds; a circle is the share after, with a
+    cross if it does. The line is the share in the whole data, the band what the bounds allow.
 
     Parameters
     ----------
@@ -90,12 +107,13 @@ def plot_group_shares(
         axis.remove()
     for axis, t in zip(axes, chosen, strict=False):
         _panel(axis, before, after, t, None if band is None else (band[0][t], band[1][t]))
-    lowest = axes[: len(chosen)][-columns:]
-    for axis in lowest:
-        axis.set_xlabel("cluster")
+    axes = axes[: len(chosen)]
+    for axis in axes[-columns:]:
+        axis.set_xlabel("cluster", fontsize=10.5, color="#333333")
         axis.tick_params(labelbottom=True)
-    _headings(figure, band is not None, title, subtitle, labels if after is not None else labels[:1])
-    return axes[: len(chosen)]
+    _legend(figure, list(axes), labels[: 1 if after is None else 2], band is not None)
+    _headings(figure, title, subtitle)
+    return axes
 
 
 def _new_figure(columns: int, rows: int) -> Figure:
@@ -104,7 +122,7 @@ def _new_figure(columns: int, rows: int) -> Figure:
     except ImportError as error:
         message = 'pictures need matplotlib: pip install "faircluster[data,report]"'
         raise ImportError(message, name="matplotlib") from error
-    return Figure(figsize=(4.6 * columns, 2.1 * rows + 1.3), layout="constrained", facecolor="white")
+    return Figure(figsize=(4.7 * columns, 2.05 * rows + 1.2), layout="constrained", facecolor="white")
 
 
 def _positions(names: tuple[str, ...], groups: Sequence[str] | None) -> list[int]:
@@ -139,56 +157,99 @@ def _panel(
         axis.fill_between(
             edges, np.repeat(band[0], 2), np.repeat(band[1], 2), color=BAND, linewidth=0, zorder=0
         )
-    axis.axhline(before.population[t], color=LINE, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
+    axis.axhline(before.population[t], color=LINE, linewidth=1.2, linestyle=DASHES, zorder=1)
     old = before.shares[:, t]
+    drawn = [old]
+    out = _outside(old, band)
+    axis.scatter(x[~out], old[~out], **OPEN_DIAMOND, zorder=3, clip_on=False)
+    axis.scatter(x[out], old[out], **FULL_DIAMOND, zorder=3, clip_on=False)
     if after is not None:
         new = after.shares[:, t]
-        axis.vlines(x, old, new, color="#9A9A9A", linewidth=1.2, zorder=2)
-        axis.scatter(x, new, s=52, color=AFTER, edgecolor="white", linewidth=0.8, zorder=4)
-    axis.scatter(x, old, s=42, marker="D", facecolor="white", edgecolor=BEFORE, linewidth=1.6, zorder=3)
-    if band is not None:
-        _crosses(axis, x, old, band)
-    top = np.nanmax([np.nanmax(old), 0 if band is None else band[1].max(), before.population[t]])
-    axis.set_ylim(bottom=0.0, top=min(1.04, 1.12 * top))
+        drawn.append(new)
+        axis.vlines(x, old, new, color="#8C8C8C", linewidth=1.3, zorder=2)
+        axis.scatter(x, new, **CIRCLE, zorder=4, clip_on=False)
+        out = _outside(new, band)
+        axis.scatter(x[out], new[out], **CROSS, zorder=5, clip_on=False)
+    _scale(axis, np.concatenate([*drawn, [before.population[t]], *(band or ())]))
     axis.set_xlim(-0.5, k - 0.5)
     axis.set_xticks(x, [str(label) for label in before.labels])
-    axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(length=0, labelsize=9, colors="#333333")
-    axis.grid(axis="y", color="#E6E6E6", linewidth=0.7, zorder=-1)
+    axis.spines[["left", "bottom"]].set_color("#B0B0B0")
+    axis.tick_params(length=0, labelsize=10, colors="#333333")
+    axis.grid(axis="y", color="#E8E8E8", linewidth=0.7)
     axis.set_axisbelow(True)
-    name = before.names[t].removeprefix(f"{before.attributes[t]}=")
-    axis.set_title(f"{name}: {before.population[t]:.1%} of everyone", loc="left", fontsize=10.5, weight="bold")
+    attribute, name = before.attributes[t], before.names[t]
+    group = name.removeprefix(f"{attribute}=") if attribute else name
+    axis.set_title(_literal(group), loc="left", fontsize=11.5, weight="bold")
+    axis.set_title(f"{before.population[t]:.1%} of everyone", loc="right", fontsize=10, color="#555555")
 
 
-def _crosses(axis: Axes, x: NDArray[Any], shares: NDArray[np.float64], band: Any) -> None:
-    outside = (shares < band[0] - 1e-12) | (shares > band[1] + 1e-12)
-    axis.scatter(x[outside], shares[outside], s=16, marker="x", color=BEFORE, linewidth=1.3, zorder=5)
+def _scale(axis: Axes, shares: NDArray[np.float64]) -> None:
+    """Shares upwards in percent: from zero, unless everything lies far above it."""
+    low, high = float(np.nanmin(shares)), float(np.nanmax(shares))
+    room = 0.12 * (high - low) or 0.05
+    axis.set_ylim(low - room if low > 0.5 * high else 0.0, min(high + room, max(1.02, high)))
+    axis.yaxis.set_major_locator(_locator())
+    axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
 
 
-def _headings(
-    figure: Figure, banded: bool, title: str | None, subtitle: str | None, labels: Sequence[str]
-) -> None:
-    """Title, subtitle and one legend for all panels."""
+def _locator() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10])
+
+
+def _outside(shares: NDArray[np.float64], band: Any) -> NDArray[np.bool_]:
+    if band is None:
+        return np.zeros(len(shares), dtype=bool)
+    return (shares < band[0] - 1e-9) | (shares > band[1] + 1e-9)
+
+
+def _literal(text: str) -> str:
+    """Text from the data, in which matplotlib must not look for formulas."""
+    return text.replace("$", r"\$")
+
+
+def _legend(figure: Figure, axes: Sequence[Axes], labels: Sequence[str], banded: bool) -> None:
+    """One legend for all panels, with no more in it than is drawn."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    def marker(label: str, shape: str, face: str, edge: str, size: float) -> Line2D:
-        return Line2D(
-            [], [], linestyle="", label=label, marker=shape, color=edge, markerfacecolor=face, markersize=size
-        )
+    def key(style: dict[str, Any], label: str) -> Any:
+        return axes[0].scatter([], [], **style, label=label)
 
-    handles: list[Any] = [marker(labels[0], "D", "white", BEFORE, 6.5)]
+    handles: list[Any] = [key(OPEN_DIAMOND, _literal(labels[0]))]
     if banded:
-        handles.append(marker("outside the bounds", "x", BEFORE, BEFORE, 5))
+        handles.append(key(FULL_DIAMOND, f"{_literal(labels[0])}, outside the bounds"))
     if len(labels) > 1:
-        handles.append(marker(labels[1], "o", AFTER, "white", 8.5))
-    handles.append(Line2D([], [], color=LINE, linewidth=1.2, linestyle=(0, (5, 3)), label="share of everyone"))
+        handles.append(key(CIRCLE, _literal(labels[1])))
+    handles.append(Line2D([], [], color=LINE, linewidth=1.2, linestyle=DASHES, label="share of everyone"))
     if banded:
-        handles.append(Patch(color=BAND, label="allowed by the bounds"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9.5)
-    if title:
-        lines = title if subtitle is None else f"{title}\n"
-        figure.suptitle(lines, x=0.01, ha="left", fontsize=14, weight="bold")
-    if subtitle:
-        figure.text(0.01, 0.945, subtitle, ha="left", va="top", fontsize=10.5, color="#333333")
+        handles.append(Patch(color=BAND, label="allowed"))
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(len(handles), 2 * len(axes) + 1),
+        frameon=False,
+        fontsize=10,
+        columnspacing=1.4,
+        handletextpad=0.4,
+    )
+
+
+def _headings(figure: Figure, title: str | None, subtitle: str | None) -> None:
+    """Bold title over a plain subtitle at the left edge, in room that the panels leave."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    inch = 1.0 / figure.get_size_inches()[1]
+    top = 1.0
+    for text, size, weight in ((title, 15, "bold"), (subtitle, 11, "normal")):
+        if text:
+            top -= 0.12 * inch
+            figure.text(0.01, top, _literal(text), va="top", fontsize=size, weight=weight, color="#1A1A1A")
+            top -= size / 72 * inch
+    if top < 1.0:
+        top -= 0.12 * inch
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0.0, 0.0, 0.995, top), hspace=0.05, wspace=0.04)

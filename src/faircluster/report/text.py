@@ -14,8 +14,8 @@ __all__ = ["audit_tables", "comparison_table", "shares_table"]
 
 ABOVE, BELOW, DIFFERS = "▲", "▼", "≠"
 LEGEND = (
-    f"{ABOVE} above and {BELOW} below what the bounds allow, worst: by most points; {DIFFERS} the confidence interval leaves out "
-    "the share of everyone"
+    f"{ABOVE} above and {BELOW} below what the bounds allow, worst: by most points; "
+    f"{DIFFERS} the confidence interval leaves out the share of everyone"
 )
 
 
@@ -29,7 +29,7 @@ def _new_table(title: str) -> Table:
 
 
 def _shares_header(title: str, audit: AttributeAudit) -> Table:
-    """Table with a column for each group, the share of everyone, and what is allowed if all clusters agree."""
+    """Table with a column for each group, the share of everyone, and what all clusters are allowed."""
     shown = _new_table(title)
     shown.add_column("cluster", no_wrap=True)
     shown.add_column("size", justify="right", no_wrap=True)
@@ -155,6 +155,8 @@ def shares_table(before: Audit, after: Audit, titles: tuple[str, str]) -> list[T
 
 
 def _marked(audit: AttributeAudit, j: int, t: int) -> str:
+    if audit.shares.sizes[j] == 0:
+        return "empty"
     share = f"{100 * audit.shares.shares[j, t]:.1f}"
     excess = audit.excess[j, t]
     return f"[bold red]{ABOVE if excess > 0 else BELOW}{share}[/]" if excess else f"{share}"
