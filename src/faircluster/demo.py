@@ -84,6 +84,7 @@ class Demo:
         """
         pair = (self.plain, self.fair)
         rows = {
+            "share a group may have": ["any", "4/5 to 5/4 of everyone's"],
             "largest violation, points": [number(c.audit.violation) for c in pair],
             "cost": [f"{c.cost:,.1f}" for c in pair],
             "price of fairness": ["1", f"{self.price_of_fairness:.4f}"],

@@ -62,8 +62,8 @@ def move_costs(
     >>> from faircluster.distances import DenseCosts
     >>> cost = DenseCosts(np.array([[0.0, 1.0], [0.0, 3.0], [4.0, 0.0]]))
     >>> move_costs(cost, np.zeros(3, dtype=np.int32), None, np.zeros((1, 2))).down[:2, 0]
-    array([[0.5, 2. ],
-           [1.5, 3. ]])
+    array([[0.5  , 2.   ],
+           [1.875, 5.   ]])
     """
     S, k = prices.shape
     labels, margin, _ = assign_by_price(source, signature, prices)

@@ -40,7 +40,7 @@ from faircluster.demo import run_demo
 from faircluster.groups import Groups
 from faircluster.persistence import Preparation, save_model
 from faircluster.report import audit_clustering, audit_tables, comparison_table, shares_table
-from faircluster.report.text import number
+from faircluster.report.text import MARKS, number
 from faircluster.tables import read_table, write_table
 
 __all__ = ["main"]
@@ -71,7 +71,7 @@ def demo(output: Path, rows: int | None) -> None:
             done.figures(), titles, f"{audits[0].n_rows:,} people, 8 clusters, bounds: {bounds}"
         ),
         *shares_table(*audits, ("plain k-means", "FairKMeans")),
-        "▲ above and ▼ below what the bounds allow",
+        MARKS,
         "written: " + ", ".join(map(str, done.files)),
     )
 
@@ -215,10 +215,11 @@ def assign(
         columns = sensitive or preparation.sensitive
         if not columns:
             raise ValueError(f"{model_file} names no protected columns; name them with --sensitive")
-        protected = table.protected(columns, allow_missing=model.missing == "group")
+        missing: Literal["error", "group"] = "group" if model.missing == "group" else "error"
+        protected = table.protected(columns, allow_missing=missing == "group")
         weight = read_weights(table, weights)
         groups = Groups.from_features(
-            protected, sample_weight=weight, missing=model.missing, intersect=model.intersect
+            protected, sample_weight=weight, missing=missing, intersect=model.intersect
         )
         X = preparation.apply(read_features(table, preparation.features))
         k = model.quotas_.shape[1]
@@ -255,7 +256,7 @@ def predict(file: Path, model_file: Path, output: Path, label_column: str, overw
         write_table(table.with_column(label_column, labels, overwrite=overwrite_column), output)
     sizes = np.bincount(labels, minlength=model.quotas_.shape[1])
     rows = {str(j): [number(size)] for j, size in enumerate(sizes.tolist())}
-    show(comparison_table(rows, ["rows"], "cluster"), f"labels written to {output}")
+    show(comparison_table(rows, [""], "rows by cluster"), f"labels written to {output}")
 
 
 @main.command()

@@ -79,8 +79,8 @@ def choose_features(
     numeric, nearly = table.numeric_columns(name for name in table.columns if name not in roles)
     if nearly:
         progress.note(
-            f"not used, because some cells are no numbers: {', '.join(nearly)} (--features names the columns "
-            "to use, and then the first such cell is shown)"
+            f"not used, because some cells are no numbers or begin with 0 as codes do: {', '.join(nearly)} "
+            "(name the columns to use with --features)"
         )
     if not numeric:
         raise ValueError(f"{table.path} has no column of numbers to cluster on")

@@ -10,13 +10,10 @@ from faircluster.report.audit import AttributeAudit, Audit
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["audit_tables", "comparison_table", "shares_table"]
+__all__ = ["MARKS", "audit_tables", "comparison_table", "shares_table"]
 
 ABOVE, BELOW, DIFFERS = "▲", "▼", "≠"
-LEGEND = (
-    f"{ABOVE} above and {BELOW} below what the bounds allow, worst: by most points; "
-    f"{DIFFERS} the confidence interval leaves out the share of everyone"
-)
+MARKS = f"{ABOVE} above and {BELOW} below what the bounds allow"
 
 
 def _new_table(title: str) -> Table:
@@ -75,14 +72,16 @@ def audit_tables(audit: Audit) -> list[Table | str]:
     """
     parts: list[Table | str] = []
     for attribute in audit.attributes:
-        parts += [_attribute_table(attribute, audit.confidence), _summary(attribute)]
-    parts.append(LEGEND)
+        parts += [_attribute_table(attribute), _summary(attribute)]
+    parts.append(
+        f"{MARKS}, worst: by most points. Under each share its {audit.confidence:.0%} confidence interval, "
+        f"{DIFFERS} where it leaves out the share of everyone."
+    )
     return parts
 
 
-def _attribute_table(audit: AttributeAudit, confidence: float) -> Table:
-    title = f"{audit.attribute or 'groups'}: share of each cluster, {confidence:.0%} confidence interval"
-    shown = _shares_header(title, audit)
+def _attribute_table(audit: AttributeAudit) -> Table:
+    shown = _shares_header(f"{audit.attribute or 'groups'}: share of each cluster", audit)
     for j, cluster in enumerate(audit.clusters):
         cells = [_cell(audit, j, t) for t in range(len(audit.shares.names))]
         shown.add_row(_plain(cluster), number(audit.shares.sizes[j]), *cells)
@@ -169,7 +168,7 @@ def comparison_table(rows: Mapping[str, Sequence[str]], titles: Sequence[str], t
     ----------
     rows : dict from what it is to one text for each clustering
     titles : sequence of str
-        What the clusterings are.
+        What the clusterings are; no header if all are empty.
     title : str
 
     Returns
@@ -187,6 +186,7 @@ def comparison_table(rows: Mapping[str, Sequence[str]], titles: Sequence[str], t
     1
     """
     shown = _new_table(title)
+    shown.show_header = any(titles)
     shown.add_column("", no_wrap=True)
     for heading in titles:
         shown.add_column(_plain(heading), justify="right")

@@ -98,7 +98,7 @@ class Table:
         return values
 
     def numeric_columns(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Tell which columns hold numbers throughout, and which do in more than half of their cells only.
+        """Tell which columns hold numbers throughout, and which only look like it.
 
         Parameters
         ----------
@@ -107,7 +107,10 @@ class Table:
 
         Returns
         -------
-        numeric, nearly : list of str
+        numeric : list of str
+        nearly : list of str
+            More than half of the cells are numbers but not all, or some are written as codes are, with
+            leading zeros.
         """
         numeric, nearly = [], []
         for name in names:
@@ -115,7 +118,7 @@ class Table:
             if values is None:
                 continue
             finite = np.isfinite(values).mean() if len(values) else 0.0
-            if finite == 1.0:
+            if finite == 1.0 and not self._has_codes(name):
                 numeric.append(name)
             elif finite > 0.5:
                 nearly.append(name)
@@ -240,6 +243,14 @@ class Table:
                 f"{self.path} already has a column {name!r}; choose another name with --label-column, "
                 "or replace it with --overwrite-column"
             )
+
+    def _has_codes(self, name: str) -> bool:
+        """Whether a cell has a zero before another digit, which numbers have not."""
+        import pyarrow.compute as pc
+
+        return self.text and bool(
+            pc.any(pc.match_substring_regex(self.data[name], r"^\s*[+-]?0[0-9]")).as_py()
+        )
 
     def _as_numbers(self, name: str) -> NDArray[np.float64] | None:
         """Column as float64, NaN where a cell is no number; None if its type is not one of numbers."""
