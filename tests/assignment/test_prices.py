@@ -81,7 +81,9 @@ def test_relaxed_quotas_keep_the_bounds_and_prices_come_from_multipliers():
     # a multiplier that is not zero belongs to a bound that is met exactly, or nearly
     slack = -rows.excess(solution.quotas)
     assert slack[solution.multipliers > 1e-3 * solution.multipliers.max()].max() < 1e-3 * groups.total
-    assert solution.values.sum() - (solution.multipliers * rows.rhs).sum() == pytest.approx(solution.lower_bound)
+    assert solution.values.sum() - (solution.multipliers * rows.rhs).sum() == pytest.approx(
+        solution.lower_bound
+    )
     assert solution.cost == pytest.approx(solution.lower_bound, rel=2e-5)
 
 

@@ -88,7 +88,7 @@ def test_cheapest_is_the_least_the_cuts_allow(seed, bound, n_cuts):
     cuts = [Cut(10 * rng.random(S), rng.normal(size=(S, k))) for _ in range(n_cuts)]
     allowed = [quotas for quotas in all_quotas(groups, k) if within(rows, quotas)]
     program = QuotaProgram(groups.signature_counts, rows.coef, rows.rhs)
-    found = program.cheapest(cuts, groups.signature_counts[:, None] / k)
+    found = program.cheapest(cuts, np.tile(groups.signature_counts[:, None] / k, k))
     if not allowed:
         assert found.status == "infeasible"
         return
@@ -167,7 +167,9 @@ def test_quotas_that_need_not_be_whole_sum_exactly():
 
 def test_feasible_programs_that_presolve_calls_infeasible():
     # relaxed quotas a hair below whole numbers
-    groups = Groups.from_features(np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=bool))
+    groups = Groups.from_features(
+        np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=bool)
+    )
     rows = FairnessBounds.interval(0.1).rows(groups, 3)
     program = QuotaProgram(groups.signature_counts, rows.coef, rows.rhs)
     for off in (0.0, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7):
@@ -175,7 +177,10 @@ def test_feasible_programs_that_presolve_calls_infeasible():
             target = np.full((3, 3), off / 2) * groups.signature_counts[:, None]
             target[:, j] = groups.signature_counts * (1 - off)
             moves = move_costs(
-                DenseCosts(np.random.default_rng(j).normal(size=(5, 3))), groups.signature, None, np.zeros((3, 3))
+                DenseCosts(np.random.default_rng(j).normal(size=(5, 3))),
+                groups.signature,
+                None,
+                np.zeros((3, 3)),
             )
             for reach in (2.0, 16.0, None):
                 found = program.nearest(target, np.zeros((3, 3)), moves, reach=reach, gap=1e-5)

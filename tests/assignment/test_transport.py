@@ -61,7 +61,9 @@ def test_optimal_whatever_the_costs(seed, n, k, S, kind, weighting, warm):
     scale = float(np.abs(cost).max()) * (n if weights is None else weights.sum())
     dual = check(cost, signature, quotas, weights, moved)
     assert moved.values.sum() == pytest.approx(dual, abs=1e-8 * scale)
-    assert moved.values.sum() == pytest.approx(transport_lp(cost, signature, quotas, weights), abs=1e-7 * scale)
+    assert moved.values.sum() == pytest.approx(
+        transport_lp(cost, signature, quotas, weights), abs=1e-7 * scale
+    )
 
 
 @pytest.mark.parametrize("k", [1, 6])
@@ -95,12 +97,8 @@ def test_large_problems_take_prices_from_a_sample(kind, weighting, monkeypatch):
     quotas = make_quotas(rng, signature, S, k, weights, whole=weighting != "real")
     samples, thresholds = [], []
     stride, threshold = module._stride_sample, repair._threshold
-    monkeypatch.setattr(
-        module, "_stride_sample", lambda *a: samples.append(stride(*a)) or samples[-1]
-    )
-    monkeypatch.setattr(
-        repair, "_threshold", lambda *a: thresholds.append(threshold(*a)) or thresholds[-1]
-    )
+    monkeypatch.setattr(module, "_stride_sample", lambda *a: samples.append(stride(*a)) or samples[-1])
+    monkeypatch.setattr(repair, "_threshold", lambda *a: thresholds.append(threshold(*a)) or thresholds[-1])
     moved = transport(DenseCosts(cost), signature, quotas, None, weights)
     dual = check(cost, signature, quotas, weights, moved)
     scale = float(np.abs(cost).max()) * (n if weights is None else weights.sum())
@@ -175,11 +173,18 @@ def test_quotas_that_cannot_be_met(quotas, weights, message):
 
 def test_arguments_are_left_alone():
     rng = np.random.default_rng(0)
-    cost, prices, quotas, weights = rng.random((9, 3)), rng.random((1, 3)), np.full((1, 3), 2.0), np.full(9, 2 / 3)
+    cost, prices, quotas, weights = (
+        rng.random((9, 3)),
+        rng.random((1, 3)),
+        np.full((1, 3), 2.0),
+        np.full(9, 2 / 3),
+    )
     signature = np.zeros(9, dtype=np.int32)
     kept = [a.copy() for a in (cost, signature, quotas, prices, weights)]
     transport(DenseCosts(cost), signature, quotas, prices, weights)
-    assert all(np.array_equal(a, b) for a, b in zip(kept, (cost, signature, quotas, prices, weights), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(kept, (cost, signature, quotas, prices, weights), strict=True)
+    )
 
 
 def test_assign_by_price():

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from faircluster.assignment.transport import assign_by_price
 from faircluster.bounds import BoundRows, check_feasible
 from faircluster.centers import Geometry
-from faircluster.estimators._base import BaseFairClusterer
+from faircluster.estimators._base import BaseFairClusterer, is_number
 from faircluster.groups import Groups
 from faircluster.refinement import Clustering, fair_lloyd, improve_by_swaps, polish
 
@@ -136,8 +136,11 @@ class AlternatingClusterer(  # type: ignore[misc]
                 f"init has shape {init.shape}; starting centers need (n_clusters, n_features) = "
                 f"({self.n_clusters}, {X.shape[1]})"
             )
-        if not np.isfinite(init).all():
-            raise ValueError("init holds NaN or infinity; give finite starting centers")
+        if init.dtype.kind not in "iuf" or not np.isfinite(init).all():
+            raise ValueError(
+                f"init must hold finite numbers, got {init.dtype} with {init.ravel()[:3]} ...; "
+                "give finite starting centers"
+            )
         return np.array(init, dtype=X.dtype)
 
     def _check_parameters(self) -> None:
@@ -147,8 +150,8 @@ class AlternatingClusterer(  # type: ignore[misc]
                 raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
         if self.n_swaps is not None and (not isinstance(self.n_swaps, int | np.integer) or self.n_swaps < 0):
             raise ValueError(f"n_swaps must be None or a whole number of at least 0, got {self.n_swaps!r}")
-        if not self.tol >= 0:
-            raise ValueError(f"tol must be zero or more, got {self.tol!r}")
+        if not is_number(self.tol) or not self.tol >= 0:
+            raise ValueError(f"tol must be a number of zero or more, got {self.tol!r}")
         if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
             raise ValueError(f"init must be 'k-means++', 'random' or an array of centers, got {self.init!r}")
 

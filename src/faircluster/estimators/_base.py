@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from faircluster.bounds import FairnessBounds
 from faircluster.distances import CostSource
 from faircluster.groups import Groups
 
-__all__ = ["BaseFairClusterer"]
+__all__ = ["BaseFairClusterer", "is_number"]
 
 Array = NDArray[Any]
 
@@ -146,6 +147,8 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return solve(self._problem(groups, self._cost_source(checked, X)))
 
     def _problem(self, groups: Groups, cost: Any = None) -> AssignmentProblem:
+        if self.time_limit is not None and not (is_number(self.time_limit) and self.time_limit > 0):
+            raise ValueError(f"time_limit must be None or seconds above zero, got {self.time_limit!r}")
         return AssignmentProblem(
             cost,
             groups,
@@ -188,15 +191,16 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         bounds = self._bounds_on(result.groups)
         k = result.quotas.shape[1]
         self.labels_ = result.labels
-        self.lower_bound_ = result.lower_bound
-        self.gap_ = result.gap
+        # sums in another order may differ in the last digit
+        fair = result.violation == 0
+        self.lower_bound_ = min(result.lower_bound, result.cost) if fair else result.lower_bound
+        self.gap_ = max(result.gap, 0.0) if fair else result.gap
         self.violation_ = result.violation
         self.status_ = result.status
         self.quotas_ = result.quotas
         self.groups_ = result.groups.summary()
         self.bounds_ = bounds
         self.limits_ = bounds.limits(result.groups, k) if result.rows.descriptions else None
-        # sums in another order may differ in the last digit
         self.unconstrained_cost_ = min(unconstrained_cost, result.cost)
         self.price_of_fairness_ = _ratio(result.cost, self.unconstrained_cost_)
         self.n_iter_ = n_iter
@@ -222,6 +226,11 @@ def _check_finite(X: Array, names: Any) -> None:
         f"Input X contains {what} in row {row}, column {where} (entries that are not finite: {len(bad)}); "
         "impute or drop them"
     )
+
+
+def is_number(value: Any) -> bool:
+    """Tell real numbers from everything else, truth values included."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
 
 
 def _check_n_clusters(n_clusters: Any, n: int) -> None:

@@ -69,7 +69,7 @@ def write_archive(
         little_endian = array.dtype.newbyteorder("<")
         if little_endian not in _TYPES:
             raise ValueError(f"array {name!r} has type {array.dtype}, which the file cannot hold")
-        members[name] = np.ascontiguousarray(array, dtype=little_endian)
+        members[name] = np.asarray(array, dtype=little_endian, order="C")
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in members.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:

@@ -30,7 +30,7 @@ def whole(header: dict[str, Any], name: str, least: int) -> int:
     """Whole number of at least `least`."""
     value = header[name]
     if type(value) is not int or value < least:
-        raise ValueError(f"{name!r} is {str(value)[:40]!r} in it, not a whole number of at least {least}")
+        raise ValueError(f"{name!r} is {str(value)[:40]} in it, not a whole number of at least {least}")
     return value
 
 

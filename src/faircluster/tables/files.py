@@ -98,7 +98,9 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         file.seek(0)
         try:
             table = _read_csv(file, name) if suffix == ".csv" else _read_parquet(file, name)
-        except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        except (pa.ArrowException, UnicodeDecodeError, csv.Error, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's fault, not the content's
             reason = str(error).splitlines()[0]
             hint = "; save it as UTF-8 text" if "utf" in reason.lower() else ""
             kind = "CSV" if suffix == ".csv" else "Parquet"

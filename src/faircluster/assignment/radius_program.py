@@ -1,0 +1,262 @@
+"""Quotas within the bounds that can be filled within a radius, as linear and integer programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from faircluster.assignment.hall import HallCuts
+from faircluster.assignment.quotas import QuotaSolution, run_program
+from faircluster.bounds import BoundRows
+
+__all__ = ["RadiusProgram"]
+
+Array = NDArray[Any]
+
+
+class RadiusProgram:
+    """The bounds and the cuts at the radius that the cuts have visited last.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (S,)
+        Weight of every signature.
+    rows : BoundRows
+    cuts : HallCuts
+    whole : bool, default=True
+        Whether quotas must be whole numbers in the integer program.
+
+    Notes
+    -----
+    Cluster sizes are columns of their own. A bound on a group then has entries for the group and
+    the size instead of all signatures, and the programs stay sparse.
+
+    Examples
+    --------
+    >>> from faircluster.bounds import FairnessBounds
+    >>> from faircluster.groups import Groups
+    >>> groups = Groups.from_features(list("aabb"))
+    >>> cuts = HallCuts(np.array([[0.0, 2.0], [0.0, 2.0], [3.0, 1.0], [3.0, 1.0]]), groups.signature, None, 2)
+    >>> program = RadiusProgram(groups.signature_counts, FairnessBounds.exact().rows(groups, 2), cuts)
+    >>> cuts.visit(1.0)
+    >>> program.feasible_quotas(1e-6) is None
+    True
+    """
+
+    def __init__(self, counts: Array, rows: BoundRows, cuts: HallCuts, *, whole: bool = True) -> None:
+        self.counts, self.rows, self.cuts, self.whole = counts, rows, cuts, whole
+        self.S, self.k = len(counts), len(rows.rhs)
+        self._matrix, self._lower, self._upper = self._base_rows()
+        self._highs = self._relaxed_program()
+        self._rows_held = 0
+
+    def feasible_quotas(self, tolerance: float) -> NDArray[np.float64] | None:
+        """Quotas, not whole, that can be filled at the visited radius; None when there are none.
+
+        Parameters
+        ----------
+        tolerance : float
+            Weight that may lack a center within the radius: rounding of the solver.
+
+        Returns
+        -------
+        ndarray of shape (S, k) or None
+        """
+        held = -1
+        while True:
+            excess, quotas = self._least_excess()
+            if quotas is None or excess > tolerance:
+                return None
+            missing = self.cuts.separate(quotas, tolerance / self.S)
+            # no new cut although points are missing: what is missing is rounding
+            if missing <= tolerance or held == len(self.cuts):
+                return quotas
+            held = len(self.cuts)
+
+    def near(
+        self,
+        target: Array,
+        *,
+        reach: float | None = None,
+        whole: bool = True,
+        mend: bool = False,
+        time_limit: float | None = None,
+        nodes: int | None = None,
+    ) -> QuotaSolution:
+        """Quotas next to others that keep the bounds and the cuts.
+
+        Parameters
+        ----------
+        target : ndarray of shape (S, k)
+        reach : float, default=None
+            Largest distance of a quota from the target, beyond rounding.
+        whole : bool, default=True
+            Whether quotas must be whole numbers (if they must be in this program at all).
+        mend : bool, default=False
+            Allow the bounds to be broken, as little as possible.
+        time_limit : float, default=None
+            Seconds.
+        nodes : int, default=None
+            Search nodes.
+
+        Returns
+        -------
+        QuotaSolution
+            ``bound`` is the distance from the target, plus a large multiple of the violation.
+        """
+        size, k = self.S * self.k, self.k
+        low, high = self.cuts.least, np.minimum(self.cuts.most, self.counts[:, None])
+        if reach is not None:
+            low = np.maximum(low, np.floor(target) - reach)
+            high = np.minimum(high, np.ceil(target) + reach)
+            if (low > high).any():
+                return QuotaSolution(None, np.inf, "infeasible")
+        held = self._matrix.shape[0]
+        # columns: quotas, sizes, steps up, steps down, violation
+        broken = np.zeros((held, 1))
+        broken[self.S + k :] = -1.0
+        deviation = sp.hstack([sp.eye(size), sp.csr_matrix((size, k)), -sp.eye(size), sp.eye(size)])
+        matrix = sp.vstack(
+            [
+                sp.hstack([self._matrix, sp.csr_matrix((held, 2 * size)), sp.csr_matrix(broken)]),
+                sp.hstack([self._cut_rows(0), sp.csr_matrix((len(self.cuts), k + 2 * size + 1))]),
+                sp.hstack([deviation, sp.csr_matrix((size, 1))]),
+            ],
+            format="csr",
+        )
+        needed = self.cuts.needed()
+        lower = np.concatenate([self._lower, needed, target.ravel()])
+        upper = np.concatenate([self._upper, np.full(len(needed), np.inf), target.ravel()])
+        large = 10.0 * max(1.0, float(self.counts.sum()))
+        cost = np.concatenate([np.zeros(size + k), np.ones(2 * size), [large]])
+        column_low = np.concatenate([low.ravel(), np.zeros(k + 2 * size + 1)])
+        column_high = np.concatenate([high.ravel(), np.full(k + 2 * size, np.inf), [np.inf if mend else 0.0]])
+        integer = size if whole and self.whole else 0
+        gap = 0.02 * size + 1e-6 * float(self.counts.sum())
+        values, bound, status = run_program(
+            cost, matrix, lower, upper, column_low, column_high,
+            integer, time_limit, gap, nodes, presolve=True,
+        )  # fmt: skip
+        if values is None:
+            return QuotaSolution(None, bound, status)
+        quotas = values[:size].reshape(self.S, k)
+        return QuotaSolution(np.rint(quotas) if integer else self._normalised(quotas), bound, status)
+
+    def _normalised(self, quotas: Array) -> NDArray[np.float64]:
+        """Non-negative, with sums exactly the weights: the solver's are off by its tolerance."""
+        quotas = np.maximum(quotas, 0.0)
+        sums = quotas.sum(axis=1)
+        factor: NDArray[np.float64] = np.divide(self.counts, sums, out=np.zeros_like(sums), where=sums > 0)
+        out: NDArray[np.float64] = quotas * factor[:, None]
+        return out
+
+    # ---- the programs
+
+    def _base_rows(self) -> tuple[sp.csr_matrix, Array, Array]:
+        """Totals of the signatures, sizes of the clusters, bounds; columns are quotas, then sizes."""
+        S, k = self.S, self.k
+        r = self.rows.rhs.shape[1]
+        coef = self.rows.coef
+        usual = _mode(coef[:1] if coef.strides[0] == 0 else coef)
+        rest = coef - usual[:, :, None]
+        cluster, row, signature = np.nonzero(rest)
+        bounds = sp.csr_matrix(
+            (rest[cluster, row, signature], (cluster * r + row, signature * k + cluster)), shape=(k * r, S * k)
+        )
+        shared = np.broadcast_to(usual, (k, r))
+        at = np.arange(k * r)
+        sizes = sp.csr_matrix((shared.ravel(), (at, at // r if r else at)), shape=(k * r, k))
+        sizes.eliminate_zeros()
+        totals = sp.kron(sp.eye(S), np.ones((1, k)))
+        loads = sp.kron(np.ones((1, S)), sp.eye(k))
+        matrix = sp.vstack(
+            [
+                sp.hstack([totals, sp.csr_matrix((S, k))]),
+                sp.hstack([loads, -sp.eye(k)]),
+                sp.hstack([bounds, sizes]),
+            ],
+            format="csr",
+        )
+        lower = np.concatenate([self.counts, np.zeros(k), np.full(k * r, -np.inf)])
+        upper = np.concatenate([self.counts, np.zeros(k), self.rows.rhs.ravel()])
+        return matrix, lower, upper
+
+    def _cut_rows(self, first: int) -> sp.csr_matrix:
+        """Cuts from ``first`` on as rows over the quotas."""
+        rows, columns = [], []
+        for c in range(first, len(self.cuts)):
+            inside = np.flatnonzero(self.cuts.sets[c])
+            rows.append(np.full(len(inside), c - first))
+            columns.append(self.cuts.signatures[c] * self.k + inside)
+        shape = (len(self.cuts) - first, self.S * self.k)
+        if not rows:
+            return sp.csr_matrix(shape)
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        return sp.csr_matrix((np.ones(len(row)), (row, column)), shape=shape)
+
+    def _relaxed_program(self) -> Any:
+        """Least excess over the cuts; columns are quotas, sizes, and the excess of every signature."""
+        S, k = self.S, self.k
+        matrix = sp.hstack([self._matrix, sp.csr_matrix((self._matrix.shape[0], S))], format="csr")
+        lp = highspy.HighsLp()
+        lp.num_row_, lp.num_col_ = matrix.shape
+        lp.col_cost_ = np.concatenate([np.zeros(S * k + k), np.ones(S)])
+        lp.col_lower_ = np.zeros(S * k + k + S)
+        lp.col_upper_ = np.concatenate([np.repeat(self.counts, k), np.full(k + S, np.inf)])
+        lp.row_lower_, lp.row_upper_ = self._lower, self._upper
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+        highs = highspy.Highs()
+        for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 0), ("presolve", "off")):
+            highs.setOptionValue(option, value)
+        highs.setOptionValue("primal_feasibility_tolerance", 1e-9)
+        highs.passModel(lp)
+        return highs
+
+    def _least_excess(self) -> tuple[float, NDArray[np.float64] | None]:
+        """Solve the relaxed program at the visited radius, from its last basis."""
+        S, k, highs = self.S, self.k, self._highs
+        first, base = self._rows_held, self._matrix.shape[0]
+        if len(self.cuts) > first:
+            slack = sp.csr_matrix(
+                (
+                    np.ones(len(self.cuts) - first),
+                    (np.arange(len(self.cuts) - first), self.cuts.signatures[first:]),
+                ),
+                shape=(len(self.cuts) - first, S),
+            )
+            new = sp.hstack(
+                [self._cut_rows(first), sp.csr_matrix((len(self.cuts) - first, k)), slack], format="csr"
+            )
+            none, unlimited = np.zeros(new.shape[0]), np.full(new.shape[0], np.inf)
+            highs.addRows(new.shape[0], none, unlimited, new.nnz, new.indptr[:-1], new.indices, new.data)
+            self._rows_held = len(self.cuts)
+        for c, value in enumerate(self.cuts.needed()):
+            highs.changeRowBounds(base + c, float(value), np.inf)
+        size = S * k
+        most = np.minimum(self.cuts.most, self.counts[:, None])
+        highs.changeColsBounds(size, np.arange(size, dtype=np.int32), self.cuts.least.ravel(), most.ravel())
+        highs.run()
+        status = highs.getModelStatus()
+        if status == highspy.HighsModelStatus.kInfeasible:
+            return np.inf, None
+        if status != highspy.HighsModelStatus.kOptimal:
+            highs.clearSolver()  # a cold start where the warm one went astray
+            highs.run()
+            if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+                return np.inf, None
+        values = np.array(highs.getSolution().col_value)[:size]
+        return float(highs.getInfo().objective_function_value), np.maximum(values, 0.0).reshape(S, k)
+
+
+def _mode(coef: Array) -> NDArray[np.float64]:
+    """Most frequent entry along the last axis, shape of the first two."""
+    out = np.zeros(coef.shape[:2])
+    for at in np.ndindex(*coef.shape[:2]):
+        values, counts = np.unique(coef[at], return_counts=True)
+        out[at] = values[np.argmax(counts)]
+    return out
