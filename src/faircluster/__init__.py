@@ -6,7 +6,7 @@ the price they cost and a proof of how close to optimal they are.
 
 from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
 from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
-from faircluster.estimators import FairAssignment, FairKMeans, FairKMedian
+from faircluster.estimators import FairAssignment, FairKCenter, FairKMeans, FairKMedian
 from faircluster.groups import Groups
 
 __version__ = "0.1.0"
@@ -15,6 +15,7 @@ __all__ = [
     "AssignmentProblem",
     "AssignmentResult",
     "FairAssignment",
+    "FairKCenter",
     "FairKMeans",
     "FairKMedian",
     "FairnessBounds",

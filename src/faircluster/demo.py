@@ -143,6 +143,7 @@ def run_demo(
     OSError
         The folder or a file cannot be written.
     """
+    paths = _paths(Path(output))
     on_phase("reading Adult")
     adult = load_adult()
     data = adult.data
@@ -165,7 +166,7 @@ def run_demo(
     plain = Clustered(before, plain_cost, None, plain_seconds, audits[0])
     fair = Clustered(after, model.inertia_, model.gap_, fair_seconds, audits[1])
     least = min(plain_cost, model.unconstrained_cost_)
-    demo = Demo(plain, fair, price_of_fairness(fair.cost, least), _paths(Path(output)))
+    demo = Demo(plain, fair, price_of_fairness(fair.cost, least), paths)
     _write(demo, data, groups)
     return demo
 
@@ -195,9 +196,10 @@ def _ordered(
 
 
 def _paths(folder: Path) -> tuple[Path, ...]:
-    return tuple(
-        folder / name for name in ("labels.csv", "summary.json", "group-shares.png", "group-shares.svg")
-    )
+    """Files to write, in a folder that is there before the work begins."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("labels.csv", "summary.json", "group-shares.png", "group-shares.svg")
+    return tuple(folder / name for name in names)
 
 
 def _write(demo: Demo, data: pd.DataFrame, groups: Groups) -> None:
@@ -206,7 +208,6 @@ def _write(demo: Demo, data: pd.DataFrame, groups: Groups) -> None:
     from matplotlib import rc_context
 
     labels, summary, *pictures = demo.files
-    labels.parent.mkdir(parents=True, exist_ok=True)
     table = Table(pa.Table.from_pandas(data, preserve_index=False), "Adult")
     table = table.with_column("plain_cluster", demo.plain.labels).with_column(
         "fair_cluster", demo.fair.labels

@@ -17,7 +17,7 @@ SIZES = (None, "least", "most", "both", "fixed")
 seeds = st.integers(0, 2**32 - 1)
 
 
-def make_cost(rng, kind, n, k):
+def make_cost(rng, kind, n, k):  # noqa: PLR0911
     match kind:
         case "normal":
             return rng.normal(size=(n, k))
@@ -71,7 +71,7 @@ def make_features(rng, n, attributes=None):
     return np.array(columns).T
 
 
-def make_bounds(rng, kind, names, k):
+def make_bounds(rng, kind, names, k):  # noqa: PLR0911
     match kind:
         case "slack":
             return FairnessBounds.slack(rng.choice([0.2, 0.5, 0.8]))

@@ -73,7 +73,10 @@ def _matrices(cost, rows, weights):
     over = np.zeros((len(rows.rhs), n, k))
     for q, (j, coef) in enumerate(zip(rows.cluster, rows.coef, strict=True)):
         over[q, :, j] = coef * weights
-    return once, sparse.csr_array(over.reshape(len(rows.rhs), n * k))
+    # HiGHS has absolute tolerances, hence units of the heaviest point
+    unit = max(weights.max(), 1e-300)
+    over = sparse.csr_array(over.reshape(len(rows.rhs), n * k) / unit)
+    return once, over, np.array(rows.rhs) / unit
 
 
 def points_lp(cost, rows, weights=None):
@@ -81,12 +84,12 @@ def points_lp(cost, rows, weights=None):
     cost = np.asarray(cost, dtype=float)
     n, _ = cost.shape
     weights = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
-    once, over = _matrices(cost, rows, weights)
-    unit = max(np.abs(cost).max(), 1e-300)  # HiGHS has absolute tolerances
+    once, over, rhs = _matrices(cost, rows, weights)
+    unit = max(np.abs(cost).max(), 1e-300)
     found = linprog(
         (cost / unit * weights[:, None]).ravel(),
-        A_ub=over if len(rows.rhs) else None,
-        b_ub=rows.rhs if len(rows.rhs) else None,
+        A_ub=over if len(rhs) else None,
+        b_ub=rhs if len(rhs) else None,
         A_eq=once,
         b_eq=np.ones(n),
         method="highs",
@@ -100,10 +103,10 @@ def points_milp(cost, rows, weights=None):
     cost = np.asarray(cost, dtype=float)
     n, k = cost.shape
     weights = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
-    once, over = _matrices(cost, rows, weights)
+    once, over, rhs = _matrices(cost, rows, weights)
     constraints = [LinearConstraint(once, 1.0, 1.0)]
-    if len(rows.rhs):
-        constraints.append(LinearConstraint(over, -np.inf, np.array(rows.rhs) + 1e-9))
+    if len(rhs):
+        constraints.append(LinearConstraint(over, -np.inf, rhs + 1e-9))
     unit = max(np.abs(cost).max(), 1e-300)
     found = milp(
         (cost / unit * weights[:, None]).ravel(),

@@ -8,7 +8,16 @@ from faircluster.bounds import FairnessBounds
 from faircluster.distances import DenseCosts
 from faircluster.groups import Groups
 from tests.assignment.instances import (
-    BOUNDS, COSTS, SIZES, WEIGHTS, make_bounds, make_cost, make_groups, make_sizes, make_weights, seeds,
+    BOUNDS,
+    COSTS,
+    SIZES,
+    WEIGHTS,
+    make_bounds,
+    make_cost,
+    make_groups,
+    make_sizes,
+    make_weights,
+    seeds,
 )  # fmt: skip
 from tests.assignment.oracles import point_rows, points_lp
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faircluster.assignment.hall import HallCuts
-from faircluster.assignment.radius_program import RadiusProgram
-from faircluster.assignment.transport import Transport, assign_by_price, loads_of, transport
+from faircluster.assignment.relaxed_radius import RelaxedSearch
+from faircluster.assignment.transport import Transport, loads_of, transport
 from faircluster.assignment.unsplit import unsplit
 from faircluster.bounds import BoundRows, FairnessBounds, InfeasibleBoundsError, check_feasible
 from faircluster.distances import CostSource, DenseCosts, as_cost_source, map_blocks
@@ -169,28 +167,17 @@ class _RadiusSearch:
         self.rows = fairness.rows(self.groups, self.k, size_min, size_max)
         if self.rows.descriptions:
             check_feasible(self.groups, fairness, self.k, size_min, size_max)
-        weights = self.groups.weights
-        self.counted = None if weights is None or (weights > 0).all() else weights > 0
         self.shape = (self.groups.n_signatures, self.k)
-        self.tolerance = 1e-6 * max(1.0, 1e-5 * self.groups.total)
         self.excluded = -np.inf  # largest radius known to be too small
         self.late = False
 
     def run(self) -> RadiusResult:
-        signature, weights = self.groups.signature, self.groups.weights
-        labels, _, nearest = assign_by_price(DenseCosts(self.cost), signature, np.zeros(self.shape))
-        self.lower_bound = float(self._of_counted(nearest).max())
-        # fewest points moved from their nearest centers: clusters that look sensible
-        self.target = loads_of(labels, signature, weights, self.shape)
-        if self.rows.violation(self.target) == 0:
-            self.relaxed_radius = self.lower_bound
-            return self._result(labels)
-        self.highest = float(self._of_counted(self.cost).max())
-        self.cuts = HallCuts(self.cost, signature, weights, self.shape[0])
-        self.program = RadiusProgram(
-            self.groups.signature_counts, self.rows, self.cuts, whole=self.groups.integer_weights
-        )
-        self.relaxed_radius = self._relaxed_radius()
+        search = self.search = RelaxedSearch(self.cost, self.groups, self.rows)
+        self.lower_bound = self.relaxed_radius = search.lower_bound
+        if search.unbounded:
+            return self._result(search.nearest)
+        self.cuts, self.program, self.highest = search.cuts, search.program, search.highest
+        self.relaxed_radius = search.run()
         self.cuts.bracket(self.relaxed_radius, self.highest)
         if self.rounding == "nearest":
             radius, quotas = self.relaxed_radius, self._nearest_quotas()
@@ -202,49 +189,6 @@ class _RadiusSearch:
             source = self._within(radius)
             labels, _ = unsplit(source, self.groups, self.rows, moved, self._seconds_left())
         return self._result(labels)
-
-    # ---- the relaxed radius
-
-    def _relaxed_radius(self) -> float:
-        def feasible(radius: float) -> bool:
-            self.cuts.visit(radius)
-            return self.program.feasible_quotas(self.tolerance) is not None
-
-        self.cuts.bracket(self.lower_bound, self.highest)
-        if feasible(self.lower_bound):
-            return self.lower_bound
-        return self._smallest(self.lower_bound, self.highest, feasible)
-
-    def _smallest(self, low: float, high: float, feasible: Callable[[float], bool]) -> float:
-        """Smallest entry at which ``feasible`` holds: it does not at low, it does at high."""
-        while True:
-            values, complete = self._entries(low, high)
-            while len(values):
-                middle = len(values) // 2
-                if feasible(float(values[middle])):
-                    high, values = float(values[middle]), values[:middle]
-                else:
-                    low, values = float(values[middle]), values[middle + 1 :]
-                self.cuts.bracket(low, high)
-            if complete:
-                return high
-
-    def _entries(self, low: float, high: float) -> tuple[Array, bool]:
-        """Different entries strictly between two values, sorted; a sample where there are too many."""
-        counts = map_blocks(len(self.cost), lambda a, b: int(_between(self.cost[a:b], low, high).sum()))
-        step = -(-sum(counts) // _MOST_CANDIDATES)
-        if step == 0:
-            return np.empty(0), True
-
-        def collect(start: int, stop: int) -> Array:
-            part = self.cost[start:stop]
-            inside = _between(part, low, high)
-            if self.counted is not None:
-                inside &= self.counted[start:stop, None]
-            return part[inside][::step]
-
-        values = np.unique(np.concatenate(map_blocks(len(self.cost), collect)))
-        return values.astype(np.float64), step == 1
 
     # ---- whole quotas
 
@@ -260,13 +204,13 @@ class _RadiusSearch:
 
         if feasible(self.relaxed_radius):
             return self.relaxed_radius, best[self.relaxed_radius]
-        values, _ = self._entries(self.relaxed_radius, self.highest)
+        values, _ = self.search.entries(self.relaxed_radius, self.highest)
         ladder = [float(values[i]) for i in _doubling(len(values))] + [self.highest]
         low = self.relaxed_radius
         for radius in ladder:
             if feasible(radius):
                 self.cuts.bracket(low, radius)
-                self._smallest(low, radius, feasible)
+                self.search.smallest(low, radius, feasible)
                 return min(best), best[min(best)]
             low = radius
         if self.excluded >= self.highest:
@@ -282,7 +226,7 @@ class _RadiusSearch:
         if radius <= self.excluded or self._out_of_time():
             return None
         self.cuts.visit(radius)
-        target = self._filled(self.target, whole=False)
+        target = self._filled(self.search.loads, whole=False)
         if target is None:
             return None
         # half of what is left, so that larger radii have their turn
@@ -294,11 +238,17 @@ class _RadiusSearch:
         return None
 
     def _filled(
-        self, target: Array, *, reach: float | None = None, whole: bool = True, mend: bool = False, until: float = np.inf
+        self,
+        target: Array,
+        *,
+        reach: float | None = None,
+        whole: bool = True,
+        mend: bool = False,
+        until: float = np.inf,
     ) -> Array | None:
         """Quotas near the target that keep the bounds and that points within the radius can fill."""
         integral = whole and self.groups.integer_weights
-        tolerance = 0.5 if integral else self.tolerance
+        tolerance = 0.5 if integral else self.search.tolerance
         while True:
             left = min(until, self.deadline) - time.perf_counter()
             if integral and left <= 0:
@@ -320,8 +270,8 @@ class _RadiusSearch:
     def _nearest_quotas(self) -> Array:
         """Quotas of least violation at the relaxed radius."""
         self.cuts.visit(self.relaxed_radius)
-        target = self._filled(self.target, whole=False)
-        target = self.target if target is None else target
+        target = self._filled(self.search.loads, whole=False)
+        target = self.search.loads if target is None else target
         for reach, mend in ((1.0, False), (1.0, True), (None, True)):
             quotas = self._filled(target, reach=reach, mend=mend)
             if quotas is not None:
@@ -330,7 +280,7 @@ class _RadiusSearch:
 
     def _one_cluster(self) -> tuple[float, Array]:
         """All points in one cluster, which keeps any bounds on shares that the data keep."""
-        farthest = self._of_counted(self.cost).max(axis=0)
+        farthest = self.search.counted(self.cost).max(axis=0)
         for j in np.argsort(farthest, kind="stable"):
             quotas = np.zeros(self.shape)
             quotas[:, j] = self.groups.signature_counts
@@ -345,15 +295,14 @@ class _RadiusSearch:
 
     def _within(self, radius: float) -> _WithinRadius:
         # an exchange around a cycle of clusters never saves more than this
-        return _WithinRadius(self.cost, radius, (2 * self.k + 1) * max(float(np.abs(self.cost).max()), 1e-300))
+        return _WithinRadius(
+            self.cost, radius, (2 * self.k + 1) * max(float(np.abs(self.cost).max()), 1e-300)
+        )
 
     def _transport(self, quotas: Array, radius: float) -> Transport:
         return transport(self._within(radius), self.groups.signature, quotas, None, self.groups.weights)
 
     # ---- small things
-
-    def _of_counted(self, values: Array) -> Array:
-        return values if self.counted is None else values[self.counted]
 
     def _seconds_left(self) -> float:
         return max(self.deadline - time.perf_counter(), 0.1)
@@ -364,7 +313,7 @@ class _RadiusSearch:
 
     def _result(self, labels: NDArray[np.int32]) -> RadiusResult:
         own = self.cost[np.arange(len(labels)), labels]
-        radius = float(self._of_counted(own).max())
+        radius = float(self.search.counted(own).max())
         quotas = loads_of(labels, self.groups.signature, self.groups.weights, self.shape)
         violation = self.rows.violation(quotas)
         proven = self._proven(radius)
@@ -388,7 +337,7 @@ class _RadiusSearch:
         """Smallest entry that is not known to be too small for whole points."""
         if self.excluded < self.relaxed_radius or radius <= self.excluded:
             return self.relaxed_radius
-        above, radii = np.inf, self._of_counted(self.cost)
+        above, radii = np.inf, self.search.counted(self.cost)
         above = float(radii[radii > self.excluded].min(initial=radius))
         return min(above, radius)
 
@@ -397,10 +346,6 @@ def _gap(radius: float, bound: float) -> float:
     if bound == 0:
         return 0.0 if radius == 0 else float("inf")
     return (radius - bound) / abs(bound)
-
-
-def _between(cost: Array, low: float, high: float) -> NDArray[np.bool_]:
-    return np.asarray((cost > low) & (cost < high))
 
 
 def _doubling(n: int) -> list[int]:

@@ -165,7 +165,8 @@ class RadiusProgram:
         rest = coef - usual[:, :, None]
         cluster, row, signature = np.nonzero(rest)
         bounds = sp.csr_matrix(
-            (rest[cluster, row, signature], (cluster * r + row, signature * k + cluster)), shape=(k * r, S * k)
+            (rest[cluster, row, signature], (cluster * r + row, signature * k + cluster)),
+            shape=(k * r, S * k),
         )
         shared = np.broadcast_to(usual, (k, r))
         at = np.arange(k * r)
@@ -209,9 +210,18 @@ class RadiusProgram:
         lp.col_upper_ = np.concatenate([np.repeat(self.counts, k), np.full(k + S, np.inf)])
         lp.row_lower_, lp.row_upper_ = self._lower, self._upper
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+        lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
+            matrix.indptr,
+            matrix.indices,
+            matrix.data,
+        )
         highs = highspy.Highs()
-        for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 0), ("presolve", "off")):
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("random_seed", 0),
+            ("presolve", "off"),
+        ):
             highs.setOptionValue(option, value)
         highs.setOptionValue("primal_feasibility_tolerance", 1e-9)
         highs.passModel(lp)

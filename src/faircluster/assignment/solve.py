@@ -302,7 +302,7 @@ class _Solver:
                 f"time_limit={self.problem.time_limit} s reached; the violation is {violation:g} and the cost "
                 f"at most {_gap(cost, bound):.2%} above the optimum",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,  # the caller of solve
             )
         self.seconds["total"] = time.perf_counter() - self.started
         return AssignmentResult(

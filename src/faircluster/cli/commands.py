@@ -281,7 +281,7 @@ def audit(
     Shares of each cluster with 95 % confidence intervals, held against everyone's and against bounds.
     """
     require_extras()
-    check_outputs(json_file)
+    check_outputs(None, json_file)
     with Progress() as progress:
         progress.phase(f"reading {file}")
         table = read_table(file)
