@@ -93,7 +93,7 @@ def test_files_phases_and_nothing_else(demo):
     files = sorted(path.name for path in demo[1].iterdir())
     assert files == ["group-shares.png", "group-shares.svg", "labels.csv", "summary.json"]
     assert sorted(path.name for path in demo[0].files) == files
-    assert len(demo[2]) == 4
+    assert len(demo[2]) == 5
 
 
 def test_again_gives_the_same_files(demo, tmp_path):

@@ -85,9 +85,9 @@ def points_lp(cost, rows, weights=None):
     n, _ = cost.shape
     weights = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
     once, over, rhs = _matrices(cost, rows, weights)
-    unit = max(np.abs(cost).max(), 1e-300)
+    unit, heaviest = max(np.abs(cost).max(), 1e-300), max(weights.max(), 1e-300)
     found = linprog(
-        (cost / unit * weights[:, None]).ravel(),
+        (cost / unit * (weights / heaviest)[:, None]).ravel(),
         A_ub=over if len(rhs) else None,
         b_ub=rhs if len(rhs) else None,
         A_eq=once,
@@ -95,7 +95,7 @@ def points_lp(cost, rows, weights=None):
         method="highs",
     )
     assert found.status in (0, 2), found.message
-    return float(found.fun) * unit if found.status == 0 else None
+    return float(found.fun) * unit * heaviest if found.status == 0 else None
 
 
 def points_milp(cost, rows, weights=None):
@@ -107,13 +107,13 @@ def points_milp(cost, rows, weights=None):
     constraints = [LinearConstraint(once, 1.0, 1.0)]
     if len(rhs):
         constraints.append(LinearConstraint(over, -np.inf, rhs + 1e-9))
-    unit = max(np.abs(cost).max(), 1e-300)
+    unit, heaviest = max(np.abs(cost).max(), 1e-300), max(weights.max(), 1e-300)
     found = milp(
-        (cost / unit * weights[:, None]).ravel(),
+        (cost / unit * (weights / heaviest)[:, None]).ravel(),
         constraints=constraints,
         integrality=np.ones(n * k),
         bounds=(0, 1),
-        options={"mip_rel_gap": 0.0},
+        options={"mip_rel_gap": 0.0, "presolve": False},  # presolve has called feasible programs infeasible
     )
     assert found.status in (0, 2), found.message
     if found.status == 2:

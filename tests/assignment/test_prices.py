@@ -30,7 +30,7 @@ def relaxed(cost, groups, rows, **options):
     seed=seeds, n=st.sampled_from([1, 5, 20, 60]), k=st.integers(1, 5), kind=st.sampled_from(COSTS),
     bound=st.sampled_from(BOUNDS), size=st.sampled_from(SIZES), weighting=st.sampled_from(WEIGHTS),
 )  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=200)
 def test_lower_bound_is_the_optimum_over_points(seed, n, k, kind, bound, size, weighting):
     rng = np.random.default_rng(seed)
     groups = make_groups(rng, n, make_weights(rng, weighting, n))

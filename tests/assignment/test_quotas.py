@@ -57,7 +57,7 @@ def small_problem(seed, bound, size=None, n=7, k=3):
 
 
 @given(seed=seeds, bound=st.sampled_from(BOUNDS), size=st.sampled_from([None, "least", "most"]))
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True, deadline=None, max_examples=50)
 def test_nearest_is_the_least_estimate(seed, bound, size):
     rng, groups, rows = small_problem(seed, bound, size)
     S, k = groups.n_signatures, 3
@@ -81,7 +81,7 @@ def test_nearest_is_the_least_estimate(seed, bound, size):
 
 
 @given(seed=seeds, bound=st.sampled_from(BOUNDS), n_cuts=st.integers(1, 4))
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True, deadline=None, max_examples=50)
 def test_cheapest_is_the_least_the_cuts_allow(seed, bound, n_cuts):
     rng, groups, rows = small_problem(seed, bound)
     S, k = groups.n_signatures, 3

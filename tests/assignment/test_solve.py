@@ -68,7 +68,7 @@ def build(seed, n, bound, size, k, weights=None):
     seed=seeds, n=st.integers(1, 12), k=st.integers(1, 4), kind=st.sampled_from(COSTS),
     size=st.sampled_from(SIZES),
 )  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, deadline=None, max_examples=20)
 def test_strict_against_the_integer_program_over_points(bound, seed, n, k, kind, size):
     rng, groups, bounds, sizes, rows = build(seed, n, bound, size, k)
     cost = make_cost(rng, kind, n, k)
@@ -89,7 +89,7 @@ def test_strict_against_the_integer_program_over_points(bound, seed, n, k, kind,
 
 
 @given(seed=seeds, n=st.integers(2, 12), k=st.integers(2, 4), bound=st.sampled_from(BOUNDS))
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=40)
 def test_strict_finds_the_optimum_when_no_gap_is_accepted(seed, n, k, bound):
     rng, groups, bounds, _, rows = build(seed, n, bound, None, k)
     cost = make_cost(rng, "normal", n, k)
@@ -102,7 +102,7 @@ def test_strict_finds_the_optimum_when_no_gap_is_accepted(seed, n, k, bound):
 
 
 @given(seed=seeds, k=st.integers(2, 4), kind=st.sampled_from(COSTS), bound=st.sampled_from(BOUNDS))
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=40)
 def test_nearest_for_disjoint_groups(seed, k, kind, bound):
     n = 60
     rng = np.random.default_rng(seed)

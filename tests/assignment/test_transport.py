@@ -50,7 +50,7 @@ def check(cost, signature, quotas, weights, moved):
     seed=seeds, n=st.integers(1, 40), k=st.integers(1, 7), S=st.integers(1, 4),
     kind=st.sampled_from(COSTS), weighting=st.sampled_from(WEIGHTS), warm=st.booleans(),
 )  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, deadline=None, max_examples=250)
 def test_optimal_whatever_the_costs(seed, n, k, S, kind, weighting, warm):
     rng = np.random.default_rng(seed)
     cost, weights = make_cost(rng, kind, n, k), make_weights(rng, weighting, n)

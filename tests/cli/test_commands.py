@@ -56,7 +56,7 @@ def test_fit_is_the_estimator(run, people, tmp_path):
     arguments += ["--bounds", "interval:0.1", "--weights", "w", "--starts", 2, "--size-min", 20]
     run("fit", people, *arguments, "-o", tmp_path / "out.csv", "--model", tmp_path / "m.npz")
     frame = frame_of(people)
-    X = frame[["age", "income"]].astype(float).to_numpy()
+    X = np.ascontiguousarray(frame[["age", "income"]].astype(float))
     X = Preparation.fitted(X, ["age", "income"], scale="standard").apply(X)
     bounds = FairnessBounds.interval(0.1)
     model = FairKMeans(2, bounds=bounds, size_min=20, n_init=2, random_state=3)
@@ -198,7 +198,7 @@ def test_models_saved_from_python(run, newcomers, tmp_path):
 
 
 def test_audit_of_labels_from_anywhere(run, people, tmp_path):
-    table = pa.Table.from_pandas(frame_of(people))
+    table = pa.Table.from_pandas(frame_of(people).astype({"w": float}))
     names = np.where(np.arange(90) % 2 == 0, "even", "odd")
     table = table.append_column("team", pa.array(names))
     pq.write_table(table, tmp_path / "teams.parquet")

@@ -59,7 +59,9 @@ def test_attributes_describe_the_clustering():
     own = cdist(X, model.cluster_centers_)[np.arange(len(X)), model.labels_]
     assert np.array_equal(model.cluster_centers_, X[model.center_indices_])
     assert model.radius_ == pytest.approx(own.max())
-    assert model.violation_ == point_rows(groups, FairnessBounds.slack(0.2), 4).violation(model.labels_) == 0.0
+    assert (
+        model.violation_ == point_rows(groups, FairnessBounds.slack(0.2), 4).violation(model.labels_) == 0.0
+    )
     assert model.status_ == "optimal"
     assert model.lower_bound_ <= model.unconstrained_radius_ <= model.radius_
     assert model.relaxed_radius_ <= model.radius_
@@ -107,7 +109,9 @@ def test_sizes_weights_and_degenerate_data():
     weighted = FairKCenter(3, random_state=0).fit(X, sensitive_features=frame.sex, sample_weight=weights)
     assert weighted.radius_ < 100.0
     assert not set(weighted.center_indices_) & set(range(5))
-    assert FairKCenter(2, random_state=0).fit(np.ones((6, 2)), sensitive_features=list("aabbab")).radius_ == 0.0
+    assert (
+        FairKCenter(2, random_state=0).fit(np.ones((6, 2)), sensitive_features=list("aabbab")).radius_ == 0.0
+    )
     alone = FairKCenter(4, random_state=0).fit(np.arange(4.0)[:, None])
     assert alone.radius_ == 0.0
     assert alone.price_of_fairness_ == 1.0
@@ -130,4 +134,6 @@ def test_the_order_of_rows_does_not_change_the_radius():
 )  # fmt: skip
 def test_bad_parameters_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        FairKCenter(**{"n_clusters": 2, **options}).fit(np.arange(6.0)[:, None], sensitive_features=list("ababab"))
+        FairKCenter(**{"n_clusters": 2, **options}).fit(
+            np.arange(6.0)[:, None], sensitive_features=list("ababab")
+        )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["augment"]
+__all__ = ["augment", "label_margins"]
+
 
 @njit(nogil=True, cache=True)
 def _meld(x, y, key, child, sibling):  # type: ignore[no-untyped-def]
@@ -232,3 +233,15 @@ def augment(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 (calls wo
                 nodes = _offer(p, row[p], v, value, threshold, key, item, child, sibling, root, nodes)
             v = a
     return row[:pieces], cluster[:pieces], weight[:pieces]
+
+
+@njit(nogil=True, cache=True)
+def label_margins(cost, labels, prices, margin):  # type: ignore[no-untyped-def]
+    """Difference between the cheapest other cluster and the label, prices included."""
+    for i in range(cost.shape[0]):
+        own = labels[i]
+        least = np.inf
+        for j in range(cost.shape[1]):
+            value = np.float64(cost[i, j]) + prices[j]
+            least = value if value < least and j != own else least
+        margin[i] = least - (np.float64(cost[i, own]) + prices[own])

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
+from faircluster.assignment.pivoting import maximise_above
 from faircluster.distances import CostSource, map_blocks
 from faircluster.sampling import stratified_sample
 
@@ -146,7 +146,7 @@ class SmoothedDual:
         even = float((squares @ point.quotas.sum(axis=1)).max()) / point.quotas.shape[1]
         diagonal = np.einsum("ii->i", hessian)
         diagonal += damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
-        direction[free] = _maximise_above(hessian, point.gradient[free], -multipliers[free])
+        direction[free] = maximise_above(hessian, point.gradient[free], -multipliers[free])
         return direction
 
     def _free(self, multipliers: Array, gradient: Array) -> Array:
@@ -179,35 +179,6 @@ class SmoothedDual:
                     out[np.ix_(mine, theirs)] = block
                     out[np.ix_(theirs, mine)] = block.T
         return out
-
-
-def _maximise_above(hessian: Array, gradient: Array, low: Array) -> Array:
-    """Maximise ``gradient.x - x.hessian.x / 2`` over ``x >= low`` by block pivoting.
-
-    Block principal pivoting (Judice & Pires 1994); ends early if it cycles, which the line search
-    of the caller tolerates.
-    """
-    moving = np.ones(len(low), dtype=bool)
-    x = low.copy()
-    for _ in range(30):
-        x = low.copy()
-        if moving.any():
-            wanted = gradient[moving] - hessian[np.ix_(moving, ~moving)] @ low[~moving]
-            x[moving] = _solve_positive(hessian[np.ix_(moving, moving)], wanted)
-        below = moving & (x < low)
-        pull = ~moving & (gradient - hessian @ x > 0)
-        if not below.any() and not pull.any():
-            break
-        moving = (moving & ~below) | pull
-    return np.maximum(x, low)
-
-
-def _solve_positive(matrix: Array, wanted: Array) -> Array:
-    try:
-        solution: Array = cho_solve(cho_factor(matrix, check_finite=False), wanted, check_finite=False)
-    except np.linalg.LinAlgError:  # positive definite but for rounding
-        solution = np.linalg.solve(matrix, wanted)
-    return solution
 
 
 @njit(nogil=True, cache=True)
@@ -322,7 +293,11 @@ def relax(
 
 
 def lower_bound(
-    source: CostSource, signature: NDArray[np.int32], weights: Array | None, coef: Array, rhs: Array,
+    source: CostSource,
+    signature: NDArray[np.int32],
+    weights: Array | None,
+    coef: Array,
+    rhs: Array,
     multipliers: Array,
 ) -> float:
     """Dual value at given multipliers: a lower bound whatever they are (if non-negative).
@@ -361,7 +336,9 @@ def _gather(source: CostSource, rows: Array) -> CostSource:
     return DenseCosts(source.take(rows))
 
 
-def _anneal(dual: SmoothedDual, multipliers: Array, temperature: float, tolerance: float, levels: int) -> Relaxation:
+def _anneal(
+    dual: SmoothedDual, multipliers: Array, temperature: float, tolerance: float, levels: int
+) -> Relaxation:
     """Newton's method at falling temperatures until cost and dual value agree."""
     total = len(dual.signature) if dual.weights is None else float(dual.weights.sum())
     point = dual.at(multipliers, temperature)

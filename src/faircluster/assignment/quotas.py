@@ -170,8 +170,17 @@ class QuotaProgram:
             missing = sizes - base.sum(axis=0)
             lower, upper = np.concatenate([lower, missing]), np.concatenate([upper, missing])
         solution = run_program(
-            cost, matrix, lower, upper, column_low, column_high,
-            size if self.whole else 0, time_limit, gap / scale, nodes, presolve=sizes is not None,
+            cost,
+            matrix,
+            lower,
+            upper,
+            column_low,
+            column_high,
+            size if self.whole else 0,
+            time_limit,
+            gap / scale,
+            nodes,
+            presolve=sizes is not None,
         )
         return self._unpack(solution, base, scale, -float(np.vdot(prices, base - target)))
 
@@ -208,9 +217,7 @@ class QuotaProgram:
         left = self.counts - base.sum(axis=1)
         room = self.rhs.ravel() - self._bounds @ base.ravel()
         # theta_s + prices . delta >= values - prices . base
-        blocks = [
-            sp.hstack([_block_rows(cut.prices / scale), sp.eye(S)], format="csr") for cut in cuts
-        ]
+        blocks = [sp.hstack([_block_rows(cut.prices / scale), sp.eye(S)], format="csr") for cut in cuts]
         known = [(cut.values - (cut.prices * base).sum(axis=1)) / scale for cut in cuts]
         center = known[-1]
         matrix = sp.vstack(
@@ -227,8 +234,16 @@ class QuotaProgram:
         column_low = np.concatenate([low.ravel(), np.full(S, -np.inf)])
         column_high = np.concatenate([high.ravel(), np.full(S, np.inf)])
         solution = run_program(
-            cost, matrix, lower, upper, column_low, column_high,
-            size if self.whole else 0, time_limit, gap / scale, nodes,
+            cost,
+            matrix,
+            lower,
+            upper,
+            column_low,
+            column_high,
+            size if self.whole else 0,
+            time_limit,
+            gap / scale,
+            nodes,
         )
         return self._unpack(solution, base, scale, float(center.sum()) * scale)
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faircluster.assignment.augment import augment
-from faircluster.distances import CostSource
+from faircluster.assignment.augment import augment, label_margins
+from faircluster.distances import CostSource, map_blocks
 
 __all__ = ["Repair"]
 
 Array = NDArray[Any]
 _REACH = 4.0  # points looked at, at first, for every point that has to move
+_WORTH_A_PASS = 20_000  # points from which a pass at new prices beats looking at most of them
 
 
 class Repair:
@@ -106,9 +107,10 @@ class Repair:
     def _settle(self, s: int, rows: Array | None) -> None:
         """Shortest augmenting paths for signature ``s``, among ever more points until all fits.
 
-        Margins and thresholds refer to the prices at the start throughout: a point whose margin
-        lies above the distance travelled so far cannot be on a shortest path, so no second pass
-        over the costs is needed.
+        Margins and thresholds refer to the same prices from round to round: a point whose margin
+        lies above the distance travelled cannot be on a shortest path, so more points can join
+        without a pass over the costs. When most of them would have to, a pass at the present
+        prices is cheaper.
         """
         margin = self.margin if rows is None else self.margin[rows]
         excess = self.loads[s] - self.quotas[s]
@@ -128,8 +130,29 @@ class Repair:
             if threshold == np.inf:
                 break  # every path has been open: what is left is rounding
             count *= 4.0
+            if count > 0.1 * len(margin) and len(margin) > _WORTH_A_PASS:
+                self.prices[s] -= potential
+                potential[:] = 0.0
+                margin = self._margins(s, rows)
+                count = 0.05 * len(margin)
         self.loads[s] = self.quotas[s] + excess
         self.prices[s] -= potential
+
+    def _margins(self, s: int, rows: Array | None) -> Array:
+        """How much worse than its label each point's next choice is, at the present prices."""
+        n = len(self.labels) if rows is None else len(rows)
+        margin = np.empty(n)
+
+        def work(start: int, stop: int) -> None:
+            part = slice(start, stop) if rows is None else rows[start:stop]
+            cost = self.source.block(start, stop) if rows is None else self.source.take(rows[start:stop])
+            label_margins(cost, self.labels[part], self.prices[s], margin[start:stop])
+
+        map_blocks(n, work)
+        if self.pieces:  # a split point is tied between its clusters
+            tied = np.array(list(self.pieces))
+            margin[tied if rows is None else np.isin(rows, tied)] = 0.0
+        return margin
 
     def _pieces_of(self, rows: Array) -> tuple[Array, Array, Array]:
         """Row (position in ``rows``), cluster and weight of every piece of these points."""

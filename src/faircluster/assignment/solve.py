@@ -228,7 +228,8 @@ class _Solver:
         noise = 0.0 if self.groups.integer_weights else 1e-7 * self.groups.total
         sizes = round_rows(relaxation.quotas.sum(axis=0)[None, :])[0] if program.whole else None
         stages: list[tuple[float | None, Array | None, int | None]] = [
-            (2.0, sizes, _NODES), (4.0, None, _NODES), (64.0, None, _NODES), (None, None, _NODES), (None, None, None),
+            (2.0, sizes, _NODES), (4.0, None, _NODES), (64.0, None, _NODES), (None, None, _NODES),
+            (None, None, None),
         ]  # fmt: skip
         tolerance = self._tolerance(relaxation.lower_bound)
         for reach, fixed, nodes in stages if program.whole else stages[1:]:
@@ -299,8 +300,8 @@ class _Solver:
             status = "feasible" if status == "optimal" else status
         if status == "time_limit":
             warnings.warn(
-                f"time_limit={self.problem.time_limit} s reached; the violation is {violation:g} and the cost "
-                f"at most {_gap(cost, bound):.2%} above the optimum",
+                f"time_limit={self.problem.time_limit} s reached; the violation is {violation:g} and the "
+                f"cost at most {_gap(cost, bound):.2%} above the optimum",
                 RuntimeWarning,
                 stacklevel=5,  # the caller of solve
             )

@@ -116,13 +116,13 @@ def _repair(
     held[movable] = False
     fixed = loads_of(rest[held], groups.signature[held], groups.weights[held], prices.shape)
     cost = source.take(movable).astype(np.float64) * weights[:, None]
-    scale = max(float(np.abs(cost).max()), 1e-300)
+    unit, dearest = float(weights.max()) or 1.0, float(np.abs(cost).max()) or 1.0
     m, r = len(movable), rows.rhs.shape[1]
-    # one column for every (point, cluster), then the violation
+    # one column for every (point, cluster), then the violation in units of the heaviest point
     point, cluster = np.repeat(np.arange(m), k), np.tile(np.arange(k), m)
     bound_row = (cluster[:, None] * r + np.arange(r)).ravel()
     bound_column = np.repeat(np.arange(m * k), r)
-    bound_value = (rows.coef[cluster, :, signature[point]] * weights[point, None]).ravel()
+    bound_value = (rows.coef[cluster, :, signature[point]] * weights[point, None] / unit).ravel()
     bounds = sp.csr_matrix((bound_value, (bound_row, bound_column)), shape=(k * r, m * k))
     matrix = sp.vstack(
         [
@@ -131,21 +131,15 @@ def _repair(
         ],
         format="csr",
     )
-    room = -rows.excess(fixed).ravel()
-    lightest = float(weights[weights > 0].min(initial=1.0))
-    objective = np.append(cost.ravel() / scale, 10.0 * m / lightest)
-    values, _, _ = run_program(
-        objective,
-        matrix,
-        np.concatenate([np.ones(m), np.full(k * r, -np.inf)]),
-        np.concatenate([np.ones(m), room]),
-        np.zeros(m * k + 1),
-        np.append(np.ones(m * k), np.inf),
-        m * k,
-        time_limit,
-        1e-6,
-    )
+    lower = np.concatenate([np.ones(m), np.full(k * r, -np.inf)])
+    upper = np.concatenate([np.ones(m), -rows.excess(fixed).ravel() / unit])
+    low, high = np.zeros(m * k + 1), np.append(np.ones(m * k), np.inf)
     out = labels.astype(np.int32).copy()
-    if values is not None:
+    # No weight of the violation in one objective would do: it may be as small as it likes.
+    for objective in (np.append(np.zeros(m * k), 1.0), np.append(cost.ravel() / dearest, 0.0)):
+        values, _, _ = run_program(objective, matrix, lower, upper, low, high, m * k, 0.5 * time_limit, 1e-9)
+        if values is None:
+            break
         out[movable] = values[: m * k].reshape(m, k).argmax(axis=1)
+        high[-1] = max(float(values[-1]), 0.0) + 1e-10
     return out

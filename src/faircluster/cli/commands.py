@@ -64,13 +64,12 @@ def demo(output: Path, rows: int | None) -> None:
     with Progress() as progress:
         done = run_demo(output, rows=rows, on_phase=progress.phase)
     titles = ("plain k-means", "FairKMeans")
-    audits = done.plain.audit, done.fair.audit
-    bounds = "every group between 4/5 and 5/4 of its share"
+    plain, fair = done.plain.audit, done.fair.audit
     show(
         comparison_table(
-            done.figures(), titles, f"{audits[0].n_rows:,} people, 8 clusters, bounds: {bounds}"
+            done.figures(), titles, f"Adult: {fair.n_rows:,} people, {fair.n_clusters} clusters"
         ),
-        *shares_table(*audits, ("plain k-means", "FairKMeans")),
+        *shares_table(plain, fair, titles),
         MARKS,
         "written: " + ", ".join(map(str, done.files)),
     )

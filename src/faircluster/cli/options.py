@@ -17,7 +17,7 @@ Exit codes:
   0  done
   1  unexpected error, or a package that is not installed
   2  wrong use of the command line
-  3  bad input: a file, a column or a value
+  3  bad input: a file, a column or a value; or a file cannot be written
   4  bounds that no clustering can meet
   5  time limit reached before any solution was found
 """

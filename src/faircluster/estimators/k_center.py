@@ -154,7 +154,7 @@ class FairKCenter(  # type: ignore[misc]
         best: Centers | None = None
         plain, bound = np.inf, 0.0
         for start in range(self.n_init):
-            first = int(search.order[random_state.randint(len(search.order))])
+            first = search.draw(search.order, random_state)
             centers, radius = farthest_first(search.metric, self.n_clusters, first, search.order, held)
             plain, bound = min(plain, radius), max(bound, 0.5 * radius)
             trial = search.probe(centers) if best is None else search.probe(centers, best)

@@ -74,8 +74,14 @@ class CenterSearch:
         self, metric: Metric, groups: Groups, rows: BoundRows, order: Array, deadline: float = np.inf
     ) -> None:
         self.metric, self.groups, self.rows, self.deadline = metric, groups, rows, deadline
-        held = np.ones(groups.n_rows, dtype=bool) if groups.weights is None else groups.weights > 0
-        self.order = order[held[order]]
+        self._mass = np.ones(groups.n_rows) if groups.weights is None else groups.weights
+        self.order = order[self._mass[order] > 0]
+
+    def draw(self, rows: NDArray[np.intp], random_state: np.random.RandomState) -> int:
+        """Draw one of these points by weight, so that a point of weight 2 counts as two points."""
+        total = np.cumsum(self._mass[rows])
+        at = np.searchsorted(total, random_state.uniform() * total[-1], side="right")
+        return int(rows[min(int(at), len(rows) - 1)])
 
     def probe(self, rows: NDArray[np.intp], best: Centers | None = None) -> Centers:
         """Relaxed radius of centers; infinite when it does not beat the best."""
@@ -163,7 +169,7 @@ class CenterSearch:
             if self._late():
                 break
             leaver = int(emptiest[trial % k])
-            entrant = self._entrant(trial // k, result.labels, own, sizes, random_state)
+            entrant = self._entrant(trial // k, result.labels, own, random_state)
             rows = best.rows.copy()
             rows[leaver] = entrant
             found = best if entrant in best.rows else self.probe(rows, best)
@@ -171,20 +177,17 @@ class CenterSearch:
                 return found
         return best
 
-    def _entrant(
-        self, turn: int, labels: Array, own: Array, sizes: Array, random_state: np.random.RandomState
-    ) -> int:
+    def _entrant(self, turn: int, labels: Array, own: Array, random_state: np.random.RandomState) -> int:
         """A point worth trying: the farthest, the middle of all, then points drawn from everywhere."""
-        draw = int(random_state.randint(len(self.order)))
         if turn == 0:
             return int(self.order[np.argmax(own[self.order])])
         if turn == 1:
             return minimax_member(self.metric, self.order, int(self.order[0]), 8)[0]
         if turn % 2:
-            return int(self.order[draw])
+            return self.draw(self.order, random_state)
         # from the cluster of the farthest point
-        members = self._members(labels, int(labels[self.order[np.argmax(own[self.order])]]))
-        return int(members[draw % len(members)])
+        farthest = int(self.order[np.argmax(own[self.order])])
+        return self.draw(self._members(labels, int(labels[farthest])), random_state)
 
     def _members(self, labels: Array, j: int) -> NDArray[np.intp]:
         members: NDArray[np.intp] = self.order[labels[self.order] == j]

@@ -33,6 +33,16 @@ class Table:
         Whether the CSV file begins with a byte order mark.
     newline : str
         What ends a line of the CSV file.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from faircluster.tables import Table
+    >>> table = Table(pa.table({"zip": ["00501"], "age": ["38"], "sex": [""]}), "people.csv", text=True)
+    >>> table.numbers("age")
+    array([38.])
+    >>> table.protected(["sex"], allow_missing=True).to_pylist()
+    [{'sex': None}]
     """
 
     data: pa.Table
