@@ -144,7 +144,7 @@ class HallCuts:
         self._thresholds.append(self._threshold(s, inside))
 
     def _threshold(self, s: int, inside: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """Radii in the bracket at which points begin to reach out of the set, and the weight left after each."""
+        """Radii in the bracket at which points begin to reach out of the set, and the weight left then."""
         rows = self._order[self._starts[s] : self._starts[s + 1]]
         values = _nearest_outside(self.cost, rows, inside)
         weights = self.weights[rows]
@@ -203,26 +203,12 @@ def _fill(allowed, left, room, noise, cut):  # type: ignore[no-untyped-def]
     """Maximum flow from classes to centers; what stays behind, and in ``cut`` the centers it reaches."""
     C, k = allowed.shape
     flow = np.zeros((C, k))
-    choice = np.zeros(C, dtype=np.int64)
-    for c in range(C):
-        for j in range(k):
-            choice[c] += allowed[c, j]
-    for c in np.argsort(choice, kind="mergesort"):  # those with little choice first
-        while left[c] > noise:
-            best, widest = -1, noise
-            for j in range(k):
-                if allowed[c, j] and room[j] > widest:
-                    best, widest = j, room[j]
-            if best < 0:
-                break
-            amount = min(left[c], room[best])
-            flow[c, best] += amount
-            left[c] -= amount
-            room[best] -= amount
+    _first_flow(allowed, left, room, noise, flow)
     links = np.empty((k, k), dtype=np.bool_)
     hop = np.empty(k, dtype=np.int64)
     pointer = np.empty((k, k), dtype=np.int64)
-    while True:
+    moved = True
+    while moved:
         _link(allowed, flow, noise, links)
         _towards_room(links, room, noise, hop)
         pointer[:] = 0
@@ -236,19 +222,44 @@ def _fill(allowed, left, room, noise, cut):  # type: ignore[no-untyped-def]
                     flow[c, j] += amount
                     left[c] -= amount
                     moved = True
-        if not moved:
-            break
+    return _minimum_cut(allowed, left, links, noise, cut)
+
+
+@njit(nogil=True, cache=True)
+def _first_flow(allowed, left, room, noise, flow):  # type: ignore[no-untyped-def]
+    """Fill the centers with most room, classes with little choice first."""
+    C, k = allowed.shape
+    choice = np.zeros(C, dtype=np.int64)
+    for c in range(C):
+        for j in range(k):
+            choice[c] += allowed[c, j]
+    for c in np.argsort(choice, kind="mergesort"):
+        while left[c] > noise:
+            best, widest = -1, noise
+            for j in range(k):
+                if allowed[c, j] and room[j] > widest:
+                    best, widest = j, room[j]
+            if best < 0:
+                break
+            amount = min(left[c], room[best])
+            flow[c, best] += amount
+            left[c] -= amount
+            room[best] -= amount
+
+
+@njit(nogil=True, cache=True)
+def _minimum_cut(allowed, left, links, noise, cut):  # type: ignore[no-untyped-def]
+    """Mark the centers that what is left reaches, directly or by moves; return how much that is."""
+    C, k = allowed.shape
     total = 0.0
     for c in range(C):
         if left[c] > noise:
             total += left[c]
-            for j in range(k):
-                cut[j] |= allowed[c, j]
+            cut |= allowed[c]
     for _ in range(k):
         for a in range(k):
             if cut[a]:
-                for b in range(k):
-                    cut[b] |= links[a, b]
+                cut |= links[a]
     return total
 
 

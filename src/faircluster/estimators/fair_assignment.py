@@ -136,9 +136,11 @@ groups_, bounds_, limits_, n_iter_
             return self.estimator
         estimator = clone(self.estimator)
         points = given if hasattr(self, "feature_names_in_") else X
+        # some clusterers do not take y, FrozenEstimator insists on it
+        arguments = {"y": None} if has_fit_parameter(estimator, "y") else {}
         if weights is not None and has_fit_parameter(estimator, "sample_weight"):
-            return estimator.fit(points, sample_weight=weights)
-        return estimator.fit(points)
+            arguments["sample_weight"] = weights
+        return estimator.fit(points, **arguments)
 
     def _cost_kind(self, X: Array, plain: Array, given: Any) -> str:
         offers = {
