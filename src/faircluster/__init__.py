@@ -8,6 +8,7 @@ from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
 from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
 from faircluster.estimators import FairAssignment, FairKCenter, FairKMeans, FairKMedian
 from faircluster.groups import Groups
+from faircluster.persistence import load_model, save_model
 
 __version__ = "0.1.0"
 
@@ -21,5 +22,7 @@ __all__ = [
     "FairnessBounds",
     "Groups",
     "InfeasibleBoundsError",
+    "load_model",
+    "save_model",
     "solve",
 ]

@@ -204,11 +204,12 @@ def map_blocks(n: int, work: Callable[[int, int], T]) -> list[T]:
 
     Examples
     --------
-    >>> map_blocks(40_000, lambda start, stop: stop - start)
-    [32768, 7232]
+    >>> map_blocks(10_000, lambda start, stop: stop - start)
+    [4096, 4096, 1808]
     """
-    starts = range(0, n, BLOCK_ROWS)
-    stops = [min(start + BLOCK_ROWS, n) for start in starts]
+    size = BLOCK_ROWS if n >= 4 * BLOCK_ROWS else max(4_096, -(-n // 4))
+    starts = range(0, n, size)
+    stops = [min(start + size, n) for start in starts]
     if len(stops) <= 1:
         return [work(start, stop) for start, stop in zip(starts, stops, strict=True)]
     return list(_pool().map(work, starts, stops))

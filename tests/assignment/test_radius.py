@@ -56,7 +56,7 @@ def random_instance(seed, n, k, kind, bounding, sizing, weighting=None):
     seed=seeds, n=st.integers(1, 12), k=st.integers(1, 4), kind=st.sampled_from(KINDS),
     bounding=st.sampled_from(BOUNDS), sizing=st.sampled_from(SIZES),
 )  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=250)
+@settings(derandomize=True, deadline=None, max_examples=150)
 def test_radii_equal_those_of_programs_over_points(seed, n, k, kind, bounding, sizing):
     cost, groups, bounds, least, most = random_instance(seed, n, k, kind, bounding, sizing)
     try:

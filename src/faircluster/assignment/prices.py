@@ -167,17 +167,13 @@ class SmoothedDual:
         return free
 
     def _reduced_hessian(self, cluster: Array, row: Array, hessian: Array) -> Array:
+        """Hessian in the multipliers given, which come cluster by cluster."""
         rows = self.coef[cluster, row]  # (f, S)
-        size = len(cluster)
-        out = np.empty((size, size))
-        members = [np.flatnonzero(cluster == j) for j in range(hessian.shape[1])]
-        for j, mine in enumerate(members):
-            for other in range(j, len(members)):
-                theirs = members[other]
-                if len(mine) and len(theirs):
-                    block = (rows[mine] * hessian[:, j, other]) @ rows[theirs].T
-                    out[np.ix_(mine, theirs)] = block
-                    out[np.ix_(theirs, mine)] = block.T
+        out = np.empty((len(cluster), len(cluster)))
+        borders = np.searchsorted(cluster, np.arange(hessian.shape[1] + 1))
+        for j in range(hessian.shape[1]):
+            mine = slice(borders[j], borders[j + 1])
+            out[mine] = rows[mine] @ (hessian[:, j, cluster] * rows.T)
         return out
 
 

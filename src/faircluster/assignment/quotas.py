@@ -318,6 +318,7 @@ def run_program(
         # in a short search presolve and restarts take longer than they save
         highs.setOptionValue("presolve", "choose" if presolve else "off")
         highs.setOptionValue("mip_allow_restart", False)
+        highs.setOptionValue("mip_max_improving_sols", 4 * nodes)
     if time_limit is not None:
         highs.setOptionValue("time_limit", max(time_limit, 0.01))
     highs.passModel(lp)

@@ -137,7 +137,7 @@ groups_, bounds_, limits_, n_iter_
         estimator = clone(self.estimator)
         points = given if hasattr(self, "feature_names_in_") else X
         # some clusterers do not take y, FrozenEstimator insists on it
-        arguments = {"y": None} if has_fit_parameter(estimator, "y") else {}
+        arguments: dict[str, Any] = {"y": None} if has_fit_parameter(estimator, "y") else {}
         if weights is not None and has_fit_parameter(estimator, "sample_weight"):
             arguments["sample_weight"] = weights
         return estimator.fit(points, **arguments)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faircluster.assignment.radius import RadiusResult, solve_radius
+from faircluster.assignment.radius import RadiusResult
 from faircluster.assignment.relaxed_radius import relaxed_radius
 from faircluster.bounds import BoundRows
 from faircluster.centers.greedy import Metric, minimax_member
@@ -60,13 +60,15 @@ class CenterSearch:
 
     Examples
     --------
+    >>> from faircluster.assignment.radius import solve_radius
     >>> from faircluster.bounds import FairnessBounds
     >>> X, groups = np.arange(8.0)[:, None], Groups.from_features(list("abababab"))
     >>> rows = FairnessBounds.slack(0.5).rows(groups, 2)
     >>> metric = Metric(X)
     >>> search = CenterSearch(metric, groups, rows, metric.order())
     >>> start = search.probe(np.array([0, 7]))
-    >>> search.improve(start, lambda cost: solve_radius(cost, groups, 0.5), 10, np.random.RandomState(0))[0].radius
+    >>> assign = lambda cost: solve_radius(cost, groups, 0.5)
+    >>> search.improve(start, assign, 10, np.random.RandomState(0))[0].radius
     2.0
     """
 
@@ -178,7 +180,7 @@ class CenterSearch:
         return best
 
     def _entrant(self, turn: int, labels: Array, own: Array, random_state: np.random.RandomState) -> int:
-        """A point worth trying: the farthest, the middle of all, then points drawn from everywhere."""
+        """Name a point worth trying: the farthest, the middle of all, then points drawn from everywhere."""
         if turn == 0:
             return int(self.order[np.argmax(own[self.order])])
         if turn == 1:

@@ -241,7 +241,7 @@ def audit_clustering(
     >>> from faircluster.report import audit_clustering
     >>> audit = audit_clustering([0, 0, 0, 1, 1, 1], list("aababb"), 0.2)
     >>> audit.violation > 0, str(audit.attributes[0].worst_cell)
-    (True, 'cluster 0 has 66.7% of a where at most 62.5% is allowed: 0.125 points too many')
+    (True, 'cluster 0 has 33.3% of b where at least 40.0% is allowed: 0.2 points too few')
     """
     if isinstance(sensitive_features, Groups):
         groups = sensitive_features
