@@ -60,7 +60,7 @@ def test_missing_protected_values(model):
     groups[[4, 8]] = None
     with pytest.raises(ValueError, match="missing values in 2 of 30 rows, the first in row 4"):
         model.fit(X, sensitive_features=groups)
-    with pytest.raises(ValueError, match="'sex'.*missing values in 2 of 30 rows"):
+    with pytest.raises(ValueError, match=r"'sex'.*missing values in 2 of 30 rows"):
         model.fit(X, sensitive_features=pd.DataFrame({"sex": groups}))
     with pytest.raises(ValueError, match="missing must be 'error' or 'group', got 'drop'"):
         type(model)(**model.get_params(deep=False) | {"missing": "drop"}).fit(X, sensitive_features=groups)
@@ -147,9 +147,11 @@ def test_bounds_for_another_number_of_clusters():
 
 
 def test_a_batch_that_cannot_meet_the_bounds():
-    model = FairKMeans(2, bounds=FairnessBounds.explicit(lower={"F": 0.2}), **QUICK).fit(X, sensitive_features=SEX)
+    model = FairKMeans(2, bounds=FairnessBounds.explicit(lower={"F": 0.2}), **QUICK).fit(
+        X, sensitive_features=SEX
+    )
     few = np.array(["F", *"MMMMMMMMM"])
-    with pytest.raises(InfeasibleBoundsError, match="group 'F' makes up 0.1 of the data"):
+    with pytest.raises(InfeasibleBoundsError, match=r"group 'F' makes up 0\.1 of the data"):
         model.assign(X[:10], sensitive_features=few)
 
 

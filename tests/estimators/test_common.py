@@ -22,9 +22,7 @@ SEX = GROUPS["sex"].to_numpy()
 # The inner clusterer's business: weights are passed on where it takes them, and what it makes of
 # them is its own. scikit-learn lists the same failure for its KMeans; GaussianMixture takes no weights.
 NOT_OURS = {
-    KMeans: {
-        "check_sample_weight_equivalence_on_dense_data": "KMeans draws its starts by row, as scikit-learn says"
-    },
+    KMeans: {"check_sample_weight_equivalence_on_dense_data": "KMeans draws its starts by row"},
     GaussianMixture: {
         "check_sample_weight_equivalence_on_dense_data": "GaussianMixture.fit has no sample_weight"
     },
@@ -126,7 +124,12 @@ def test_data_frames_give_the_same_labels_and_keep_names(model, frame):
 @each_model
 @pytest.mark.parametrize(
     "form",
-    [list, pd.Series, lambda s: pl.DataFrame({"sex": s}), lambda s: pd.DataFrame({"sex": s}).astype("category")],
+    [
+        list,
+        pd.Series,
+        lambda s: pl.DataFrame({"sex": s}),
+        lambda s: pd.DataFrame({"sex": s}).astype("category"),
+    ],
     ids=["list", "pandas", "polars", "categorical"],
 )
 def test_groups_come_in_any_form(model, form):

@@ -88,7 +88,9 @@ def test_a_center_far_from_all_points_is_put_to_use(kind):
 def test_a_cluster_may_end_up_empty():
     # two of each group, and every cluster must be half and half: three clusters need six points
     model = FairKMeans(3, bounds="exact", size_min=0, **QUICK)
-    model.set_params(bounds=FairnessBounds.slack(0.0)).fit([[0.0], [1.0], [8.0], [9.0]], sensitive_features=list("abab"))
+    model.set_params(bounds=FairnessBounds.slack(0.0)).fit(
+        [[0.0], [1.0], [8.0], [9.0]], sensitive_features=list("abab")
+    )
     assert model.violation_ == 0
     assert len(np.unique(model.labels_)) <= 2
     assert np.isfinite(model.cluster_centers_).all()

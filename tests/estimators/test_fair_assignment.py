@@ -188,7 +188,9 @@ def test_a_fitted_estimator_gets_the_columns_it_knows():
 def test_weights_reach_an_estimator_that_takes_them():
     weights = np.random.default_rng(0).integers(1, 5, len(X)).astype(float)
     model = FairAssignment(kmeans()).fit(X, sensitive_features=SEX, sample_weight=weights)
-    assert (model.estimator_.cluster_centers_ == kmeans().fit(X, sample_weight=weights).cluster_centers_).all()
+    assert (
+        model.estimator_.cluster_centers_ == kmeans().fit(X, sample_weight=weights).cluster_centers_
+    ).all()
     assert excess_by_group(SLACK, model.labels_, SEX, 3, weights) == 0
     ignored = FairAssignment(AgglomerativeClustering(3)).fit(X, sensitive_features=SEX, sample_weight=weights)
     assert excess_by_group(SLACK, ignored.labels_, SEX, 3, weights) == 0

@@ -58,7 +58,9 @@ def test_new_points_bring_their_distances_to_the_old_ones():
     rows = cdist(new, X)
     assert (model.predict(rows) == rows[:, model.center_indices_].argmin(axis=1)).all()
     assert (model.transform(rows) == rows[:, model.center_indices_]).all()
-    assert excess_by_group(SLACK, model.assign(rows, sensitive_features=new_groups), new_groups[["sex"]], K) == 0
+    assert (
+        excess_by_group(SLACK, model.assign(rows, sensitive_features=new_groups), new_groups[["sex"]], K) == 0
+    )
     assert model.get_feature_names_out().tolist() == ["fairkmedian0", "fairkmedian1", "fairkmedian2"]
 
 

@@ -67,7 +67,9 @@ def test_assign_applies_sizes_to_the_batch():
 def test_transform_gives_distances(models, kind, power):
     distances = np.sqrt(squared_distances(NEW, models[kind].cluster_centers_))
     assert models[kind].transform(NEW) == pytest.approx(distances)
-    assert kind(K, **QUICK).fit_transform(X, sensitive_features=SEX) == pytest.approx(models[kind].transform(X))
+    assert kind(K, **QUICK).fit_transform(X, sensitive_features=SEX) == pytest.approx(
+        models[kind].transform(X)
+    )
 
 
 @BOTH
@@ -123,9 +125,7 @@ def test_equal_weights_change_nothing(kind, power):
     assert double.inertia_ == pytest.approx(2 * plain, rel=2e-3)
     assert double.violation_ == 0
     # on the way to other centers that tolerance may lead to another local optimum
-    plain, double = (
-        kind(K, **QUICK).fit(X, sensitive_features=SEX, sample_weight=w) for w in (None, twos)
-    )
+    plain, double = (kind(K, **QUICK).fit(X, sensitive_features=SEX, sample_weight=w) for w in (None, twos))
     assert double.inertia_ == pytest.approx(2 * plain.inertia_, rel=0.02)
     assert double.violation_ == 0
 

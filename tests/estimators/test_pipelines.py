@@ -112,7 +112,7 @@ def test_a_search_splits_groups_with_the_rows(form):
     # every fit and score got the groups of its own rows
     assert sorted(what for what, _, _ in Witness.seen) == ["fit"] * 4 + ["score"] * 4
     for _, rows, groups in Witness.seen:
-        at = [int(np.flatnonzero((X == row).all(axis=1))[0]) for row in rows]
+        at = [int(np.flatnonzero((row == X).all(axis=1))[0]) for row in rows]
         assert len(at) == 30
         assert groups.ravel().tolist() == SEX["sex"].to_numpy()[at].tolist()
 

@@ -1,5 +1,7 @@
 """Alternation of relaxed fair assignments and centers, and the strict end of it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,7 @@ def test_progress_is_reported_and_falls():
     costs = [cost for _, cost in seen]
     assert costs[-1] == done.cost
     # rounded quotas may cost a little more than those before
-    assert all(after <= before * 1.01 for before, after in zip(costs, costs[1:], strict=False))
+    assert all(after <= before * 1.01 for before, after in pairwise(costs))
 
 
 def test_the_number_of_assignments_is_limited():

@@ -15,8 +15,8 @@ from faircluster.assignment.transport import Transport
 __all__ = ["QuotaSearch"]
 
 Array = NDArray[Any]
-_PROVABLE = 1_000  # total weight up to which cuts have a chance to close the gap
-_ROUNDS = 40  # cuts made unless a time limit was given
+_PROVABLE = 200  # total weight up to which cuts have a chance to close the gap
+_ROUNDS = 25  # cuts made unless a time limit was given
 _NODES = 200  # search nodes for each of them
 
 

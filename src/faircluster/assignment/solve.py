@@ -23,7 +23,7 @@ from faircluster.groups import Groups
 __all__ = ["solve"]
 
 Array = NDArray[Any]
-_PATIENCE = 30.0  # seconds a step may take without a time limit; limits on its work come first
+_PATIENCE = 10.0  # seconds a step may take without a time limit; limits on its work come first
 _NODES = 1  # search nodes of a program for quotas: the root, with its heuristics
 _NEAREST_COST = 5e-4  # what "nearest" may add to the relaxed cost before it allows more violation
 
