@@ -188,7 +188,8 @@ def kmeans_cost(rows: Rows) -> str:
         swaps = ", no swaps" if row["params"].get("swaps") == 0 else ""
         lines.append(
             (
-                f"{row['params']['n']:,}, k = {row['params']['k']}, {row['params']['starts']} starts, seed {row['params']['seed']}{swaps}",
+                f"{row['params']['n']:,}, k = {row['params']['k']}, {row['params']['starts']} starts, "
+                f"seed {row['params']['seed']}{swaps}",
                 f"{result['cost']:,.1f}",
                 "" if result["published"] is None else f"{result['published']:,.0f}",
                 f"{result['balance']:.4f}",
