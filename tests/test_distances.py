@@ -1,5 +1,6 @@
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -127,9 +128,16 @@ def test_as_cost_source_refuses_other_shapes(cost):
 @pytest.mark.parametrize("n", [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 3 * BLOCK_ROWS])
 def test_blocks_cover_the_rows_in_order(n):
     blocks = map_blocks(n, lambda start, stop: (start, stop))
-    assert [row for start, stop in blocks for row in (start, stop)] == sorted(
-        [*range(0, n, BLOCK_ROWS), *[min(start + BLOCK_ROWS, n) for start in range(0, n, BLOCK_ROWS)]]
-    )
+    rows = [row for start, stop in blocks for row in range(start, stop)]
+    assert rows == list(range(n))
+    assert all(start < stop <= start + BLOCK_ROWS for start, stop in blocks)
+
+
+def test_borders_do_not_depend_on_the_number_of_cores(monkeypatch):
+    before = map_blocks(100_000, lambda start, stop: (start, stop))
+    monkeypatch.setattr(distances, "_POOLS", {os.getpid(): ThreadPoolExecutor(1)})
+    assert map_blocks(100_000, lambda start, stop: (start, stop)) == before
+    distances._pool().shutdown()
 
 
 def test_blocks_run_in_the_pool_and_errors_come_out():
@@ -141,7 +149,7 @@ def test_blocks_run_in_the_pool_and_errors_come_out():
             raise RuntimeError(f"block at {start}")
 
     with pytest.raises(RuntimeError, match=f"block at {BLOCK_ROWS}"):
-        map_blocks(2 * BLOCK_ROWS, fail)
+        map_blocks(4 * BLOCK_ROWS, fail)
 
 
 def test_a_forked_child_makes_its_own_pool(monkeypatch):

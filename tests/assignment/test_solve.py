@@ -248,7 +248,7 @@ def test_real_weights_state_their_violation(seed, n, k, bound, size, weighting):
     seed=seeds, n=st.integers(2, 20), k=st.integers(1, 4), bound=st.sampled_from(BOUNDS[:-2]),
     rounding=st.sampled_from(["strict", "nearest"]),
 )  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, deadline=None, max_examples=15)
 def test_order_and_names_do_not_matter(seed, n, k, bound, rounding):
     rng = np.random.default_rng(seed)
     features = np.array([rng.choice(["a", "b"], n), rng.choice(["c", "d", "e"], n)]).T
