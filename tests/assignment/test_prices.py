@@ -3,7 +3,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from faircluster.assignment.prices import SmoothedDual, lower_bound, relax
+from faircluster.assignment.prices import lower_bound, relax
+from faircluster.assignment.smoothed_dual import SmoothedDual
 from faircluster.bounds import FairnessBounds
 from faircluster.distances import DenseCosts
 from faircluster.groups import Groups
@@ -29,9 +30,10 @@ def relaxed(cost, groups, rows, **options):
 @given(
     seed=seeds, n=st.sampled_from([1, 5, 20, 60]), k=st.integers(1, 5), kind=st.sampled_from(COSTS),
     bound=st.sampled_from(BOUNDS), size=st.sampled_from(SIZES), weighting=st.sampled_from(WEIGHTS),
+    exact=st.sampled_from([0, 5_000]),
 )  # fmt: skip
 @settings(derandomize=True, deadline=None, max_examples=200)
-def test_lower_bound_is_the_optimum_over_points(seed, n, k, kind, bound, size, weighting):
+def test_lower_bound_is_the_optimum_over_points(seed, n, k, kind, bound, size, weighting, exact):
     rng = np.random.default_rng(seed)
     groups = make_groups(rng, n, make_weights(rng, weighting, n))
     cost = make_cost(rng, kind, n, k)
@@ -43,7 +45,7 @@ def test_lower_bound_is_the_optimum_over_points(seed, n, k, kind, bound, size, w
         assume(False)
     optimum = points_lp(cost, point_rows(groups, bounds, k, size_min, size_max), groups.weights)
     assume(optimum is not None)
-    solution = relaxed(cost, groups, rows)
+    solution = relaxed(cost, groups, rows, exact=exact)
     # what the cost can change by; the solver of the reference is exact to 1e-7 of it
     scale = float(np.ptp(cost)) * groups.total
     assert (solution.multipliers >= 0).all()
@@ -52,7 +54,7 @@ def test_lower_bound_is_the_optimum_over_points(seed, n, k, kind, bound, size, w
     assert solution.quotas.sum(axis=1) == pytest.approx(groups.signature_counts, rel=1e-9)
     # a start from there, after a change of the costs, is as good
     moved = cost * (1 + 0.01 * rng.random(cost.shape).astype(cost.dtype))
-    cold, warm = relaxed(moved, groups, rows), relaxed(moved, groups, rows, start=solution)
+    cold, warm = (relaxed(moved, groups, rows, exact=exact, start=start) for start in (None, solution))
     close = 1e-4 * abs(cold.lower_bound) + 1e-6 * scale
     assert warm.lower_bound == pytest.approx(cold.lower_bound, abs=close)
 
@@ -81,10 +83,11 @@ def test_any_multipliers_give_a_lower_bound(seed):
     assert lower_bound(*arguments, multipliers) == pytest.approx(value, rel=1e-12)
 
 
-def test_relaxed_quotas_keep_the_bounds_and_prices_come_from_multipliers():
+@pytest.mark.parametrize("exact", [0, 5_000])
+def test_relaxed_quotas_keep_the_bounds_and_prices_come_from_multipliers(exact):
     cost, groups = problem()
     rows = FairnessBounds.slack(0.1).rows(groups, 5, size_min=60)
-    solution = relaxed(cost, groups, rows)
+    solution = relaxed(cost, groups, rows, exact=exact)
     assert rows.excess(solution.quotas).max() < 1e-3 * groups.total
     assert np.allclose(solution.prices, np.einsum("jrs,jr->sj", rows.coef, solution.multipliers))
     # a multiplier that is not zero belongs to a bound that is met exactly, or nearly
@@ -105,13 +108,14 @@ def test_without_rows_every_point_is_at_its_cheapest_cluster():
 
 @pytest.mark.parametrize("far", [10.0, 1e2, 1e4])
 @pytest.mark.parametrize("least", [[1] + [0] * 8, [5] + [0] * 8, [1] * 9])
-def test_a_cluster_no_point_is_near_still_gets_its_least_size(far, least):
+@pytest.mark.parametrize("exact", [0, 5_000])
+def test_a_cluster_no_point_is_near_still_gets_its_least_size(far, least, exact):
     rng = np.random.default_rng(0)
     points, centers = rng.normal(size=(60, 2)), rng.normal(size=(9, 2))
     centers[0] = far
     cost = ((points[:, None] - centers) ** 2).sum(axis=2)
     groups, bounds = Groups.from_features(None, n_rows=60), FairnessBounds.from_any(None)
-    solution = relaxed(cost, groups, bounds.rows(groups, 9, np.array(least)))
+    solution = relaxed(cost, groups, bounds.rows(groups, 9, np.array(least)), exact=exact)
     optimum = points_lp(cost, point_rows(groups, bounds, 9, np.array(least)))
     assert solution.lower_bound == pytest.approx(optimum, rel=1e-5)
     assert solution.lower_bound <= optimum * (1 + 1e-9)

@@ -49,6 +49,9 @@ def test_as_many_clusters_as_points(kind):
     assert few.violation_ == 0  # only pairs, or all together
     assert few.inertia_ > 0
     assert few.unconstrained_cost_ >= 0
+    whole = kind(12, random_state=0).fit(X[9:21], sensitive_features=SEX.iloc[9:21])  # swaps and all
+    assert whole.violation_ == 0
+    assert excess_by_group(SLACK, whole.labels_, SEX.iloc[9:21], 12) == 0
 
 
 @KINDS

@@ -107,10 +107,28 @@ def test_fitting_leaves_numpy_random_numbers_alone():
 @BOTH
 def test_the_order_of_rows_does_not_matter(kind, power):
     p = np.random.default_rng(1).permutation(len(X))
-    first = kind(K, **QUICK).fit(X, sensitive_features=SEX)
-    second = kind(K, **QUICK).fit(X[p], sensitive_features=SEX.iloc[p])
-    assert second.inertia_ == pytest.approx(first.inertia_, rel=1e-3)
-    assert adjusted_rand_score(first.labels_[p], second.labels_) > 0.9
+    for settings in (QUICK, {**QUICK, "n_swaps": 5}):
+        first = kind(K, **settings).fit(X, sensitive_features=SEX)
+        second = kind(K, **settings).fit(X[p], sensitive_features=SEX.iloc[p])
+        assert second.inertia_ == pytest.approx(first.inertia_, rel=1e-3)
+        assert adjusted_rand_score(first.labels_[p], second.labels_) > 0.9
+
+
+@BOTH
+def test_swaps_do_not_depend_on_the_order_of_rows(kind, power):
+    rng = np.random.default_rng(3)
+    many, p = rng.normal(size=(200, 2)), rng.permutation(200)
+    first, second = (
+        kind(12, bounds=None, n_init=1, n_swaps=3, random_state=0).fit(rows) for rows in (many, many[p])
+    )
+    assert (first.labels_[p] == second.labels_).all()
+
+
+@BOTH
+def test_given_centers_are_where_the_search_begins(kind, power):
+    fitted = kind(K, n_init=3, random_state=0).fit(X, sensitive_features=SEX)
+    again = kind(K, init=fitted.cluster_centers_).fit(X, sensitive_features=SEX)
+    assert again.inertia_ <= fitted.inertia_ * (1 + 1e-3)
 
 
 @BOTH

@@ -6,6 +6,7 @@ points cost at these centers, which centers suit these labels best, where to sta
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,10 @@ class Geometry(Protocol):
     @property
     def n_points(self) -> int:
         """Number of points."""
+
+    @property
+    def order(self) -> Array:
+        """Order of the points that depends on their values only, for draws."""
 
     def costs(self, centers: Array) -> CostSource:
         """Cost of every point at every center."""
@@ -56,7 +61,6 @@ class _Vectors:
 
     def __init__(self, X: Array, weights: Array | None = None) -> None:
         self.X, self.weights = X, weights
-        self._order: Array | None = None
 
     @property
     def n_points(self) -> int:
@@ -68,14 +72,16 @@ class _Vectors:
             return lazy
         return DenseCosts(np.concatenate(map_blocks(lazy.shape[0], lazy.block)))
 
+    @cached_property
+    def order(self) -> Array:
+        return canonical_order(self.X)
+
     def start(self, how: str, n_clusters: int, random_state: np.random.RandomState) -> Array:
-        if self._order is None:
-            self._order = canonical_order(self.X)
         if how == "random":
-            return self.at(random_points(self.X, self._order, self.weights, n_clusters, random_state))
+            return self.at(random_points(self.X, self.order, self.weights, n_clusters, random_state))
         rows = plus_plus(
             lambda rows: DistanceCosts(self.X, self.X[rows], self.power),
-            self._order,
+            self.order,
             self.weights,
             n_clusters,
             random_state,
@@ -226,7 +232,6 @@ class Medoids:
 
     def __init__(self, D: Array, weights: Array | None = None, facilities: Array | None = None) -> None:
         self.D, self.weights = D, weights
-        self._order: Array | None = None
         self.facilities = np.arange(D.shape[0]) if facilities is None else facilities
 
     @property
@@ -256,16 +261,19 @@ class Medoids:
                 new[j] = columns[best]
         return new
 
+    @cached_property
+    def order(self) -> Array:
+        """Order of the points by their distances to all others."""
+        # sorted, because the order of the columns is that of the rows
+        return canonical_order(np.sort(self.D, axis=1))
+
     def start(self, how: str, n_clusters: int, random_state: np.random.RandomState) -> Array:
         """Draw points like k-means++ with distances, or at random."""
-        if self._order is None:
-            # sorted, because the order of the columns is that of the rows
-            self._order = canonical_order(np.sort(self.D, axis=1))
         if how == "random":
-            return self.at(random_points(self.D, self._order, self.weights, n_clusters, random_state))
+            return self.at(random_points(self.D, self.order, self.weights, n_clusters, random_state))
         rows = plus_plus(
             lambda rows: self.costs(self.facilities[rows]),
-            self._order,
+            self.order,
             self.weights,
             n_clusters,
             random_state,

@@ -109,7 +109,9 @@ class AlternatingClusterer(  # type: ignore[misc]
                 # The plain method first: its centers are near the fair ones, and its cost is the
                 # yardstick for the price of fairness.
                 plain = fair_lloyd(geometry, groups, free, centers, max_iter=self.max_iter, tol=self.tol)
-                least, centers = min(least, plain.cost), plain.centers
+                least = min(least, plain.cost)
+                if not given:  # centers that are given may be fair ones already
+                    centers = plain.centers
             trial = fair_lloyd(geometry, groups, rows, centers, max_iter=self.max_iter, tol=self.tol)
             logger.log(
                 logging.INFO if self.verbose else logging.DEBUG,

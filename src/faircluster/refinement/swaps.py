@@ -98,12 +98,13 @@ def _swapped(geometry: Geometry, present: Clustering, random_state: np.random.Ra
     own, loss = _losses(geometry.costs(present.centers), present.labels, geometry.weights)
     keep_away = 1.0 / np.maximum(loss, 1e-12 * max(float(loss.max()), 1e-300))
     closed = int(random_state.choice(len(loss), p=keep_away / keep_away.sum()))
-    total = np.cumsum(own)
+    total = np.cumsum(own[geometry.order])
     if total[-1] <= 0:
         return present.centers
-    opened = int(np.searchsorted(total, random_state.uniform() * total[-1], side="right"))
+    drawn = int(np.searchsorted(total, random_state.uniform() * total[-1], side="right"))
+    opened = geometry.order[min(drawn, len(own) - 1)]
     centers = present.centers.copy()
-    centers[closed] = geometry.at(np.array([min(opened, len(own) - 1)]))[0]
+    centers[closed] = geometry.at(np.array([opened]))[0]
     return centers
 
 

@@ -1,0 +1,183 @@
+"""The smoothed dual of the relaxed assignment problem.
+
+Soft minima at a temperature make the dual function smooth: its gradient is the excess over the
+bounds and its Hessian needs only a k x k matrix a signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from faircluster.assignment.pivoting import maximise_above
+from faircluster.distances import CostSource, map_blocks
+
+__all__ = ["DualPoint", "SmoothedDual"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class DualPoint:
+    """The smoothed dual at some multipliers."""
+
+    value: float  # smoothed dual
+    hard: float  # true dual
+    cost: float
+    quotas: Array
+    values: Array  # (S,), hard
+    hessian: Array  # (S, k, k), without the factor 1 / temperature
+    gradient: Array  # (k, r)
+
+
+class SmoothedDual:
+    """The smoothed dual function of one problem.
+
+    Parameters
+    ----------
+    source : CostSource of shape (n, k)
+    signature : ndarray of shape (n,), int32
+    weights : ndarray of shape (n,) or None
+    coef, rhs : ndarrays of shapes (k, r, S) and (k, r)
+        Bound rows: ``coef[j] @ quotas[:, j] <= rhs[j]``.
+    """
+
+    def __init__(
+        self, source: CostSource, signature: NDArray[np.int32], weights: Array | None, coef: Array, rhs: Array
+    ) -> None:
+        self.source, self.signature, self.weights = source, signature, weights
+        self.coef, self.rhs = coef, rhs
+
+    def prices(self, multipliers: Array) -> Array:
+        """Prices (S, k) that the multipliers (k, r) make."""
+        return np.ascontiguousarray(np.einsum("jrs,jr->sj", self.coef, multipliers))
+
+    def at(self, multipliers: Array, temperature: float) -> DualPoint:
+        """Value, gradient and Hessian; O(n k) and O(k^2) for each point near a border."""
+        prices = self.prices(multipliers)
+        S, k = prices.shape
+
+        def work(start: int, stop: int) -> tuple[Array, Array, Array]:
+            mass, hessian, sums = np.zeros((S, k)), np.zeros((S, k, k)), np.zeros((S, 3))
+            part = slice(start, stop)
+            weights = np.ones(0) if self.weights is None else self.weights[part]
+            _soft_block(
+                self.source.block(start, stop),
+                self.signature[part],
+                weights,
+                prices,
+                temperature,
+                mass,
+                hessian,
+                sums,
+            )
+            return mass, hessian, sums
+
+        parts = map_blocks(self.source.shape[0], work)
+        mass = sum((part[0] for part in parts[1:]), parts[0][0])
+        hessian = sum((part[1] for part in parts[1:]), parts[0][1])
+        values = sum((part[2] for part in parts[1:]), parts[0][2])
+        soft, hard, cost = values.sum(axis=0)
+        constant = float(np.vdot(multipliers, self.rhs))
+        gradient = np.einsum("jrs,sj->jr", self.coef, mass) - self.rhs
+        soft, hard, cost = (float(value) for value in (soft - constant, hard - constant, cost))
+        return DualPoint(soft, hard, cost, mass, values[:, 1], hessian, gradient)
+
+    def step(self, multipliers: Array, point: DualPoint, temperature: float, damping: float) -> Array:
+        """Damped Newton step: maximiser of the quadratic model over multipliers >= 0.
+
+        The damping is measured against the largest curvature the smoothed dual can have, so that
+        directions in which no point is near a border do not make the step explode.
+        """
+        direction = np.zeros_like(multipliers)
+        free = self._free(multipliers, point.gradient)
+        if not free.any():
+            return direction
+        cluster, row = np.nonzero(free)
+        hessian = self._reduced_hessian(cluster, row, point.hessian) / temperature
+        squares = self.coef[cluster, row] ** 2
+        steepest = np.einsum("fs,sf->f", squares, point.quotas[:, cluster])
+        # a cluster that no point is near has no curvature at all: give it that of an even spread
+        even = float((squares @ point.quotas.sum(axis=1)).max()) / point.quotas.shape[1]
+        diagonal = np.einsum("ii->i", hessian)
+        diagonal += damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
+        direction[free] = maximise_above(hessian, point.gradient[free], -multipliers[free])
+        return direction
+
+    def _free(self, multipliers: Array, gradient: Array) -> Array:
+        """Multipliers that may move: the positive ones and those of the most broken rows.
+
+        At the optimum no more rows bind than there are quotas, so when far more are broken
+        (ratios between all pairs of many groups) the others can wait.
+        """
+        free: Array = (multipliers > 0) | (gradient > 0)
+        room = max(200, 2 * self.coef.shape[2] * len(multipliers))
+        waiting = (multipliers <= 0) & free
+        surplus = int(free.sum()) - room
+        if surplus > 0:
+            drop = min(surplus, int(waiting.sum()))
+            broken = np.flatnonzero(waiting)
+            least = broken[np.argsort(gradient.ravel()[broken], kind="stable")[:drop]]
+            free.ravel()[least] = False
+        return free
+
+    def _reduced_hessian(self, cluster: Array, row: Array, hessian: Array) -> Array:
+        """Hessian in the multipliers given, which come cluster by cluster."""
+        rows = self.coef[cluster, row]  # (f, S)
+        out = np.empty((len(cluster), len(cluster)))
+        borders = np.searchsorted(cluster, np.arange(hessian.shape[1] + 1))
+        for j in range(hessian.shape[1]):
+            mine = slice(borders[j], borders[j + 1])
+            out[mine] = rows[mine] @ (hessian[:, j, cluster] * rows.T)
+        return out
+
+
+@njit(nogil=True, cache=True)
+def _soft_block(cost, signature, weights, prices, temperature, mass, hessian, sums):  # type: ignore[no-untyped-def]
+    n, k = cost.shape
+    value = np.empty(k)
+    share = np.empty(k)
+    near = np.empty(k, dtype=np.int64)
+    cutoff = 30.0 * temperature
+    for i in range(n):
+        s = signature[i]
+        w = weights[i] if len(weights) else 1.0
+        if w == 0.0:
+            continue
+        first = np.inf
+        for j in range(k):
+            v = np.float64(cost[i, j]) + prices[s, j]
+            value[j] = v
+            first = v if v < first else first
+        count = 0
+        limit = first + cutoff
+        for j in range(k):
+            if value[j] <= limit:
+                near[count] = j
+                count += 1
+        sums[s, 1] += w * first
+        if count == 1:
+            j = near[0]
+            mass[s, j] += w
+            sums[s, 0] += w * first
+            sums[s, 2] += w * cost[i, j]
+            continue
+        norm = 0.0
+        for a in range(count):
+            e = np.exp((first - value[near[a]]) / temperature)
+            share[a] = e
+            norm += e
+        sums[s, 0] += w * (first - temperature * np.log(norm))
+        for a in range(count):
+            share[a] /= norm
+            j = near[a]
+            mass[s, j] += w * share[a]
+            sums[s, 2] += w * share[a] * cost[i, j]
+        for a in range(count):
+            for b in range(count):
+                hessian[s, near[a], near[b]] -= w * share[a] * share[b]
+            hessian[s, near[a], near[a]] += w * share[a]
