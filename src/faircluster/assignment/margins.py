@@ -33,6 +33,11 @@ class MoveCosts:
     up: NDArray[np.float64]
     down: NDArray[np.float64]
 
+    def within(self, distance: float) -> MoveCosts:
+        """Leave out the steps that no move up to this distance takes."""
+        needed = 1 + int(np.searchsorted(np.cumsum(self.widths)[:-1], distance * (1 - 1e-9)))
+        return MoveCosts(self.widths[:needed], self.up[:needed], self.down[:needed])
+
 
 def move_costs(
     source: CostSource, signature: NDArray[np.int32], weights: Array | None, prices: Array

@@ -10,14 +10,16 @@ only a k x k matrix a signature. The temperature falls until the smoothing no lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from faircluster.assignment.point_program import solve_point_program
 from faircluster.assignment.smoothed_dual import DualPoint, SmoothedDual
-from faircluster.distances import CostSource
+from faircluster.distances import CostSource, DenseCosts
 from faircluster.sampling import stratified_sample
 
 __all__ = ["Relaxation", "lower_bound", "relax"]
@@ -26,6 +28,9 @@ Array = NDArray[Any]
 _COOLING = 0.2  # factor between temperatures
 _NEWTON_STEPS = 40  # a temperature
 _LEVELS = 14
+_WARM_POINTS = 2_500  # least points of the part that high temperatures are run on
+_WARM = 0.05  # times the spread of the costs: lower temperatures are run on all points
+_WARM_GAP = 0.05  # relative gap between cost and dual value at which the part has done its work
 
 
 @dataclass(frozen=True)
@@ -119,18 +124,48 @@ def relax(
     dual = SmoothedDual(source, signature, weights, coef, rhs)
     if coef.shape[1] == 0:
         return _finish(dual, np.zeros(rhs.shape), _spread(source) * 1e-3)
+    # matrices of a few dozen rows: on a busy machine threads would wait for each other at every step
+    with _controller().limit(limits=1, user_api="blas"):
+        return _relax(dual, start, tolerance, sample, exact)
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _relax(
+    dual: SmoothedDual, start: Relaxation | None, tolerance: float, sample: int, exact: int
+) -> Relaxation:
+    source, rhs = dual.source, dual.rhs
     if source.shape[0] * source.shape[1] <= exact:
         found = _by_simplex(dual, start)
         if found is not None:
             return found
-    if len(signature) <= 2 * sample:
-        multipliers, temperature = _starting_point(source, rhs, start)
-        return _anneal(dual, multipliers, temperature, tolerance, _LEVELS)
-    chosen, sample_weights = stratified_sample(signature, coef.shape[2], sample, weights)
-    small = SmoothedDual(_gather(source, chosen), signature[chosen], sample_weights, coef, rhs)
-    multipliers, temperature = _starting_point(small.source, rhs, start)
-    rough = _anneal(small, multipliers, temperature, tolerance, _LEVELS)
-    return _anneal(dual, rough.multipliers, rough.temperature, tolerance, 3)
+    if len(dual.signature) > 2 * sample:
+        small = _part(dual, sample)
+        rough = _warm_then_cool(small, *_starting_point(small.source, rhs, start), tolerance)
+        return _anneal(dual, rough.multipliers, rough.temperature, tolerance, 3)
+    return _warm_then_cool(dual, *_starting_point(source, rhs, start), tolerance)
+
+
+def _warm_then_cool(
+    dual: SmoothedDual, multipliers: Array, temperature: float, tolerance: float
+) -> Relaxation:
+    """Anneal, the first and most costly temperatures on a part of the points."""
+    n = len(dual.signature)
+    if n > 2 * _WARM_POINTS and temperature > _WARM * _spread(dual.source):
+        part = _part(dual, max(_WARM_POINTS, n // 8))
+        warm = _anneal(part, multipliers, temperature, max(_WARM_GAP, tolerance), _LEVELS)
+        multipliers, temperature = warm.multipliers, warm.temperature * _COOLING
+    return _anneal(dual, multipliers, temperature, tolerance, _LEVELS)
+
+
+def _part(dual: SmoothedDual, size: int) -> SmoothedDual:
+    """Return the dual of a stratified sample."""
+    chosen, weights = stratified_sample(dual.signature, dual.coef.shape[2], size, dual.weights)
+    source = DenseCosts(dual.source.take(chosen))
+    return SmoothedDual(source, dual.signature[chosen], weights, dual.coef, dual.rhs)
 
 
 def lower_bound(
@@ -192,34 +227,43 @@ def _spread(source: CostSource) -> float:
     return spread if spread > 0 else 1.0
 
 
-def _gather(source: CostSource, rows: Array) -> CostSource:
-    from faircluster.distances import DenseCosts
-
-    return DenseCosts(source.take(rows))
-
-
 def _anneal(
     dual: SmoothedDual, multipliers: Array, temperature: float, tolerance: float, levels: int
 ) -> Relaxation:
     """Newton's method at falling temperatures until cost and dual value agree."""
     total = len(dual.signature) if dual.weights is None else float(dual.weights.sum())
     point = dual.at(multipliers, temperature)
+    damping = 1e-2
     for level in range(levels):
         if level:
             temperature *= _COOLING
             point = dual.at(multipliers, temperature)
-        multipliers, point = _newton(dual, multipliers, point, temperature, 1e-6 * total)
-        excess = np.maximum(point.gradient, 0.0).max(initial=0.0)
-        if point.cost - point.hard <= tolerance * abs(point.hard) and excess <= 1e-4 * total:
-            break
+        multipliers, point, damping = _newton(dual, multipliers, point, temperature, 3e-5 * total, damping)
+        if _smoothing(point, multipliers) <= 3 * tolerance * abs(point.hard):  # perhaps the last temperature
+            multipliers, point, damping = _newton(
+                dual, multipliers, point, temperature, 1e-6 * total, damping
+            )
+            gap = max(_smoothing(point, multipliers), point.cost - point.hard)
+            excess = np.maximum(point.gradient, 0.0).max(initial=0.0)
+            if gap <= tolerance * abs(point.hard) and excess <= 1e-4 * total:
+                break
     return _finish(dual, multipliers, temperature, point)
 
 
+def _smoothing(point: DualPoint, multipliers: Array) -> float:
+    """Return the part of the gap between cost and dual value that is due to the temperature."""
+    return point.cost + float(np.vdot(multipliers, point.gradient)) - point.hard
+
+
 def _newton(
-    dual: SmoothedDual, multipliers: Array, point: DualPoint, temperature: float, excess: float
-) -> tuple[Array, DualPoint]:
-    """Levenberg-Marquardt at one temperature until the bounds hold up to ``excess``."""
-    damping = 1e-4
+    dual: SmoothedDual,
+    multipliers: Array,
+    point: DualPoint,
+    temperature: float,
+    excess: float,
+    damping: float,
+) -> tuple[Array, DualPoint, float]:
+    """Levenberg-Marquardt at one temperature until the bounds hold up to ``excess``; returns its damping."""
     for _ in range(_NEWTON_STEPS):
         residual = np.where(multipliers > 0, np.abs(point.gradient), np.maximum(point.gradient, 0.0))
         if residual.max(initial=0.0) <= excess:
@@ -233,8 +277,10 @@ def _newton(
         gained = (candidate.value - point.value) / promised
         if gained > 1e-3:
             multipliers, point = trial, candidate
-        damping = max(damping * 0.1, 1e-10) if gained > 0.4 else damping if gained > 0.2 else damping * 8
-    return multipliers, point
+            damping = max(damping * (0.1 if gained > 0.9 else 0.4 if gained > 0.45 else 1.0), 1e-10)
+        else:
+            damping *= 8.0
+    return multipliers, point, min(max(damping, 1e-4), 1.0)
 
 
 def _finish(

@@ -135,6 +135,7 @@ class QuotaProgram:
         if self.whole:  # presolve goes wrong over steps of 1e-9
             target = np.where(np.abs(target - np.rint(target)) < 1e-6, np.rint(target), target)
         base, low, high = self._box(target, reach)
+        moves = moves.within(float(np.maximum(high - (target - base), (target - base) - low).max()))
         steps = len(moves.widths)
         scale = max(float(np.abs(prices).max()), float(moves.up[0].max()))
         scale = scale or float(np.maximum(moves.up, moves.down).max()) or 1.0
@@ -323,7 +324,7 @@ def run_program(
         highs.setOptionValue("time_limit", max(time_limit, 0.01))
     highs.passModel(lp)
     highs.run()
-    if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+    if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible and (nodes is None or presolve):
         # presolve at tight tolerances has called feasible programs infeasible
         highs.setOptionValue("presolve", "off")
         highs.run()
