@@ -80,6 +80,7 @@ class SmoothedDual:
         parts = map_blocks(self.source.shape[0], work)
         mass = sum((part[0] for part in parts[1:]), parts[0][0])
         hessian = sum((part[1] for part in parts[1:]), parts[0][1])
+        hessian += np.tril(hessian, -1).transpose(0, 2, 1)
         values = sum((part[2] for part in parts[1:]), parts[0][2])
         soft, hard, cost = values.sum(axis=0)
         constant = float(np.vdot(multipliers, self.rhs))
@@ -177,7 +178,9 @@ def _soft_block(cost, signature, weights, prices, temperature, mass, hessian, su
             j = near[a]
             mass[s, j] += w * share[a]
             sums[s, 2] += w * share[a] * cost[i, j]
+        # the lower triangle: near is in increasing order
         for a in range(count):
-            for b in range(count):
-                hessian[s, near[a], near[b]] -= w * share[a] * share[b]
-            hessian[s, near[a], near[a]] += w * share[a]
+            mine, row = w * share[a], near[a]
+            for b in range(a):
+                hessian[s, row, near[b]] -= mine * share[b]
+            hessian[s, row, row] += mine * (1.0 - share[a])
