@@ -98,10 +98,21 @@ class _Vectors:
         return type(self)(self.X[rows], weights)
 
     def scale(self) -> float:
-        if self.weights is None:
-            return float(np.mean(np.var(self.X, axis=0, dtype=np.float64)))
-        center = np.average(self.X, axis=0, weights=self.weights)
-        return float(np.mean(np.average((self.X - center) ** 2, axis=0, weights=self.weights)))
+        return self._variance
+
+    @cached_property
+    def _variance(self) -> float:
+        """Variance of the points, mean over the features."""
+        near = self.X[0].astype(np.float64)  # far from zero, squares would cancel
+
+        def work(start: int, stop: int) -> tuple[Array, Array, Array]:
+            part = self.X[start:stop] - near
+            weights = np.ones(len(part)) if self.weights is None else self.weights[start:stop]
+            weighted = part * weights[:, None]
+            return np.array(weights.sum()), weighted.sum(axis=0), (weighted * part).sum(axis=0)
+
+        mass, sums, squares = _total(map_blocks(self.n_points, work))
+        return float(np.mean(np.maximum(squares / mass - (sums / mass) ** 2, 0.0)))
 
 
 class Means(_Vectors):

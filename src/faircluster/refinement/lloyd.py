@@ -27,6 +27,7 @@ __all__ = ["Clustering", "coarse_part", "fair_lloyd", "polish"]
 
 Array = NDArray[Any]
 _SAMPLE = 30_000  # points that prices are found on while centers move
+_COARSE_SAMPLE = 10_000  # and while they move on a part of large data
 _FINE = 10  # assignments of all points after large data have settled on a sample
 _TIES = 0.02  # share of the points that may be off the quotas before ties are settled by transport
 _INNER = 8  # center updates at the same quotas
@@ -109,7 +110,9 @@ def fair_lloyd(
     if max_iter > 1:
         part, part_groups = coarse_part(geometry, groups)
         if part is not geometry:
-            coarse = _alternate(part, part_groups, rows, centers, max_iter, tol, report, None, coarse=True)
+            coarse = _alternate(
+                part, part_groups, rows, centers, max_iter, tol, report, None, _COARSE_SAMPLE, coarse=True
+            )
             centers, done, relaxation = coarse.centers, coarse.n_iter, coarse.relaxation
     left = min(max(max_iter - done, 2), _FINE) if done else max_iter
     settled = _alternate(geometry, groups, rows, centers, left, tol, report, relaxation, coarse=done > 0)
@@ -155,10 +158,11 @@ def _alternate(
     tol: float,
     report: Callable[[int, float], None] | None,
     relaxation: Relaxation | None,
+    sample: int = _SAMPLE,
     *,
     coarse: bool = False,
 ) -> Clustering:
-    assigner = _Assigner(groups, rows, relaxation, coarse=coarse)
+    assigner = _Assigner(groups, rows, relaxation, sample, coarse=coarse)
     limit = tol * geometry.scale()
     iteration, fresh = 0, True
     while True:
@@ -183,7 +187,7 @@ class _Assigner:
     """Relaxed fair assignments to moving centers, each starting where the last one ended."""
 
     def __init__(
-        self, groups: Groups, rows: BoundRows, start: Relaxation | None, *, coarse: bool = False
+        self, groups: Groups, rows: BoundRows, start: Relaxation | None, sample: int, *, coarse: bool = False
     ) -> None:
         self.signature, self.weights, self.rows = groups.signature, groups.weights, rows
         self.relaxation, self.coarse = start, coarse
@@ -192,8 +196,8 @@ class _Assigner:
         self._prices: Array | None = None
         self._counts = groups.signature_counts
         self._sample: tuple[Array, Array] | None = None
-        if groups.n_rows > 2 * _SAMPLE:
-            self._sample = stratified_sample(groups.signature, groups.n_signatures, _SAMPLE, groups.weights)
+        if groups.n_rows > 2 * sample:
+            self._sample = stratified_sample(groups.signature, groups.n_signatures, sample, groups.weights)
 
     def assign(self, source: CostSource, *, fresh: bool) -> tuple[NDArray[np.int32], float, Array]:
         """Labels, total cost and the cost of each point; ``fresh`` finds new quotas."""
@@ -253,7 +257,7 @@ class _Assigner:
 
 
 def _weighted_sum(own: Array, weights: Array | None) -> float:
-    return float(own.sum() if weights is None else own @ weights)
+    return float(own.sum() if weights is None else (own * weights).sum())  # BLAS would wake its threads
 
 
 def _reopen_empty(
