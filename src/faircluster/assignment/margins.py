@@ -40,7 +40,12 @@ class MoveCosts:
 
 
 def move_costs(
-    source: CostSource, signature: NDArray[np.int32], weights: Array | None, prices: Array
+    source: CostSource,
+    signature: NDArray[np.int32],
+    weights: Array | None,
+    prices: Array,
+    *,
+    farthest: int = 64,
 ) -> MoveCosts:
     """Estimate what changes of the quotas cost, from the points nearest to a border.
 
@@ -51,6 +56,8 @@ def move_costs(
     weights : ndarray of shape (n,) or None
     prices : ndarray of shape (S, k)
         Prices of the present quotas.
+    farthest : int, default=64
+        How far quotas will move, which limits the points that are looked at.
 
     Returns
     -------
@@ -73,13 +80,14 @@ def move_costs(
     S, k = prices.shape
     labels, margin, _ = assign_by_price(source, signature, prices)
     unit = 1.0 if weights is None else float(weights[weights > 0].mean())
-    up = np.empty((len(_ENDS), S, k))
+    ends = _ENDS[: 1 + int(np.searchsorted(_ENDS[:-1], farthest))]
+    up = np.empty((len(ends), S, k))
     down = np.empty_like(up)
     order = np.argsort(signature, kind="stable") if S > 1 else np.arange(len(signature))
     borders = np.searchsorted(signature[order], np.arange(S + 1)) if S > 1 else np.array([0, len(order)])
     for s in range(S):
         rows = order[borders[s] : borders[s + 1]]
-        near = _nearest_border(rows, margin, 4 * int(_ENDS[-1]) * k)
+        near = _nearest_border(rows, margin, 4 * int(ends[-1]) * k)
         reduced = source.take(near).astype(np.float64) + prices[s]
         own = labels[near]
         reduced -= reduced[np.arange(len(near)), own][:, None]
@@ -87,9 +95,9 @@ def move_costs(
         leaving, movable = margin[near], weight > 0
         for j in range(k):
             inside, outside = movable & (own == j), movable & (own != j)
-            down[:, s, j] = _steps(leaving[inside], weight[inside])
-            up[:, s, j] = _steps(reduced[outside, j], weight[outside])
-    return MoveCosts(unit * np.diff(_ENDS, prepend=0), _known(0.5 * up), _known(0.5 * down))
+            down[:, s, j] = _steps(leaving[inside], weight[inside], ends)
+            up[:, s, j] = _steps(reduced[outside, j], weight[outside], ends)
+    return MoveCosts(unit * np.diff(ends, prepend=0), _known(0.5 * up), _known(0.5 * down))
 
 
 def _known(cost: Array) -> Array:
@@ -105,13 +113,13 @@ def _nearest_border(rows: Array, margin: Array, count: int) -> Array:
     return rows[np.argpartition(margin[rows], count)[:count]]
 
 
-def _steps(margins: Array, weights: Array) -> Array:
+def _steps(margins: Array, weights: Array, ends: Array) -> Array:
     """Margin at the middle of each step; beyond the last known point it grows on linearly."""
     if len(margins) == 0 or not np.isfinite(margins).any():
-        return np.full(len(_ENDS), np.nan)
+        return np.full(len(ends), np.nan)
     order = np.argsort(margins, kind="stable")
     reached, sorted_margins = np.cumsum(weights[order]), margins[order]
-    middle = 0.5 * (_ENDS + np.concatenate([[0], _ENDS[:-1]]))
+    middle = 0.5 * (ends + np.concatenate([[0], ends[:-1]]))
     position = np.minimum(np.searchsorted(reached, middle), len(order) - 1)
     beyond = np.maximum(middle / float(reached[-1]), 1.0)
     return np.asarray(np.maximum(sorted_margins[position], 0.0) * beyond)

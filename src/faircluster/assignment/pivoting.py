@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dposv
 
 __all__ = ["maximise_above"]
 
@@ -52,8 +52,7 @@ def maximise_above(hessian: Array, gradient: Array, low: Array) -> Array:
 
 
 def _solve_positive(matrix: Array, wanted: Array) -> Array:
-    try:
-        solution: Array = cho_solve(cho_factor(matrix, check_finite=False), wanted, check_finite=False)
-    except np.linalg.LinAlgError:  # positive definite but for rounding
-        solution = np.linalg.solve(matrix, wanted)
-    return solution
+    _, solution, failed = dposv(matrix, wanted)
+    if failed:  # positive definite but for rounding
+        return np.asarray(np.linalg.solve(matrix, wanted))
+    return np.asarray(solution)

@@ -167,16 +167,16 @@ class _Solver:
         )
 
     def _nearest(self, relaxation: Relaxation) -> AssignmentResult:
-        """Round the relaxed quotas at the least rounding cost, violations of half a point first.
+        """Round the relaxed quotas at the least rounding cost, violations of one point first.
 
         The estimated cost only has to stay near the relaxed one: nothing is gained by breaking bounds.
         """
-        program, moves = self._program(), self._moves(relaxation.prices)
+        program, moves = self._program(), self._moves(relaxation.prices, farthest=4)
         bound = max(relaxation.lower_bound, self.cheapest)
         best: tuple[tuple[bool, float], Transport] | None = None
         half, full, any_cost = 0.4 * _NEAREST_COST, _NEAREST_COST, np.inf
         for allowance, reach, budget in (
-            (0.5, 0.0, half), (1.0, 0.0, half), (1.0, 0.0, -half), (1.0, 1.0, full),
+            (1.0, 0.0, half), (1.0, 0.0, -half), (1.0, 1.0, full),
             (1.0, 1.0, any_cost), (2.0, 1.0, any_cost), (4.0, 2.0, any_cost),
         ):  # fmt: skip
             found = program.nearest(
@@ -223,7 +223,7 @@ class _Solver:
 
     def _first_quotas(self, program: QuotaProgram, relaxation: Relaxation) -> Array:
         """Whole quotas within the bounds near the relaxed ones."""
-        moves = self._moves(relaxation.prices)
+        moves = self._moves(relaxation.prices, farthest=16)
         # quotas that are not whole come with the solver's tolerance
         noise = 0.0 if self.groups.integer_weights else 1e-7 * self.groups.total
         sizes = round_rows(relaxation.quotas.sum(axis=0)[None, :])[0] if program.whole else None
@@ -233,6 +233,8 @@ class _Solver:
         ]  # fmt: skip
         tolerance = self._tolerance(relaxation.lower_bound)
         for reach, fixed, nodes in stages if program.whole else stages[1:]:
+            if reach == 64.0:
+                moves = self._moves(relaxation.prices)
             found = program.nearest(
                 relaxation.quotas,
                 relaxation.prices,
@@ -270,8 +272,8 @@ class _Solver:
 
     # ---- small things
 
-    def _moves(self, prices: Array) -> MoveCosts:
-        return move_costs(self.source, self.signature, self.weights, prices)
+    def _moves(self, prices: Array, farthest: int = 64) -> MoveCosts:
+        return move_costs(self.source, self.signature, self.weights, prices, farthest=farthest)
 
     def _tolerance(self, value: float) -> float:
         return self.problem.tolerance * abs(value)
