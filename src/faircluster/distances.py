@@ -15,7 +15,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK_ROWS", "CostSource", "DenseCosts", "DistanceCosts", "as_cost_source", "map_blocks"]
+__all__ = [
+    "BLOCK_ROWS",
+    "CostSource",
+    "DenseCosts",
+    "DistanceCosts",
+    "SomeColumns",
+    "as_cost_source",
+    "map_blocks",
+]
 
 BLOCK_ROWS = 32_768
 T = TypeVar("T")
@@ -66,6 +74,38 @@ class DenseCosts:
     def take(self, rows: NDArray[np.intp]) -> Floats:
         """Cost rows with these indices (a copy)."""
         return self.cost[rows]
+
+
+class SomeColumns:
+    """Some of the centers of a cost source.
+
+    Parameters
+    ----------
+    source : CostSource of shape (n, k)
+    columns : ndarray of shape (m,), int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> SomeColumns(DenseCosts(np.array([[0.0, 1.0, 2.0]])), np.array([2, 0])).block(0, 1)
+    array([[2., 0.]])
+    """
+
+    def __init__(self, source: CostSource, columns: NDArray[np.intp]) -> None:
+        self.source, self.columns = source, columns
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of points and centers, (n, m)."""
+        return self.source.shape[0], len(self.columns)
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Cost rows ``start`` to ``stop`` (a copy)."""
+        return np.ascontiguousarray(self.source.block(start, stop)[:, self.columns])
+
+    def take(self, rows: NDArray[np.intp]) -> Floats:
+        """Cost rows with these indices."""
+        return np.ascontiguousarray(self.source.take(rows)[:, self.columns])
 
 
 class DistanceCosts:

@@ -14,7 +14,7 @@ from faircluster.distances import CostSource
 __all__ = ["MoveCosts", "move_costs"]
 
 Array = NDArray[Any]
-_ENDS = np.array([1, 4, 16, 64])
+_GROWTH = 4  # each step ends at so many times the last
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def move_costs(
     S, k = prices.shape
     labels, margin, _ = assign_by_price(source, signature, prices)
     unit = 1.0 if weights is None else float(weights[weights > 0].mean())
-    ends = _ENDS[: 1 + int(np.searchsorted(_ENDS[:-1], farthest))]
+    ends = _GROWTH ** np.arange(1 + max(int(np.ceil(np.log(farthest) / np.log(_GROWTH) - 1e-9)), 0))
     up = np.empty((len(ends), S, k))
     down = np.empty_like(up)
     order = np.argsort(signature, kind="stable") if S > 1 else np.arange(len(signature))

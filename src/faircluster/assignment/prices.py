@@ -239,14 +239,17 @@ def _anneal(
             temperature *= _COOLING
             point = dual.at(multipliers, temperature)
         multipliers, point, damping = _newton(dual, multipliers, point, temperature, 3e-5 * total, damping)
-        if _smoothing(point, multipliers) <= 3 * tolerance * abs(point.hard):  # perhaps the last temperature
-            multipliers, point, damping = _newton(
-                dual, multipliers, point, temperature, 1e-6 * total, damping
-            )
+        if _smoothing(point, multipliers) > 3 * tolerance * abs(point.hard):
+            continue
+        for _ in range(2):  # perhaps the last temperature
+            fine = min(3e-5, tolerance / 30) * total
+            multipliers, point, damping = _newton(dual, multipliers, point, temperature, fine, damping)
             gap = max(_smoothing(point, multipliers), point.cost - point.hard)
             excess = np.maximum(point.gradient, 0.0).max(initial=0.0)
             if gap <= tolerance * abs(point.hard) and excess <= 1e-4 * total:
-                break
+                return _finish(dual, multipliers, temperature, point)
+        if _smoothing(point, multipliers) <= tolerance * abs(point.hard):
+            break  # what is left is not due to the temperature
     return _finish(dual, multipliers, temperature, point)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faircluster.assignment.first_quotas import FirstQuotas
 from faircluster.assignment.margins import MoveCosts, move_costs
 from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.problem import AssignmentProblem, AssignmentResult
 from faircluster.assignment.quotas import Cut, QuotaProgram
 from faircluster.assignment.search import QuotaSearch
-from faircluster.assignment.transport import Transport, assign_by_price, loads_of, round_rows, transport
+from faircluster.assignment.transport import Transport, assign_by_price, loads_of, transport
 from faircluster.assignment.unsplit import unsplit
 from faircluster.bounds import BoundRows, FairnessBounds, InfeasibleBoundsError, check_feasible
 from faircluster.distances import CostSource, DenseCosts, as_cost_source
@@ -206,7 +207,16 @@ class _Solver:
     def _strict(self, relaxation: Relaxation) -> AssignmentResult:
         """Quotas within the bounds, improved until the gap is small."""
         program = self._program()
-        quotas = self._first_quotas(program, relaxation)
+        first = FirstQuotas(
+            self.source,
+            self.groups,
+            self.rows,
+            self._tolerance(relaxation.lower_bound),
+            lambda: self._seconds_left(_PATIENCE),
+        )
+        quotas = first.find(relaxation)
+        if quotas is None:
+            quotas = self._one_cluster()
         best = self._transport(quotas, relaxation.prices)
         limited = self.problem.time_limit is not None
         search = QuotaSearch(
@@ -220,42 +230,6 @@ class _Solver:
         elif self.problem.time_limit is not None and time.perf_counter() >= self._deadline():
             status = "time_limit"
         return self._result(best, bound, status, relaxation)
-
-    def _first_quotas(self, program: QuotaProgram, relaxation: Relaxation) -> Array:
-        """Whole quotas within the bounds near the relaxed ones."""
-        moves = self._moves(relaxation.prices, farthest=16)
-        # quotas that are not whole come with the solver's tolerance
-        noise = 0.0 if self.groups.integer_weights else 1e-7 * self.groups.total
-        sizes = round_rows(relaxation.quotas.sum(axis=0)[None, :])[0] if program.whole else None
-        stages: list[tuple[float | None, Array | None, int | None]] = [
-            (2.0, sizes, _NODES), (4.0, None, _NODES), (64.0, None, _NODES), (None, None, _NODES),
-            (None, None, None),
-        ]  # fmt: skip
-        tolerance = self._tolerance(relaxation.lower_bound)
-        for reach, fixed, nodes in stages if program.whole else stages[1:]:
-            if reach == 64.0:
-                moves = self._moves(relaxation.prices)
-            found = program.nearest(
-                relaxation.quotas,
-                relaxation.prices,
-                moves,
-                reach=reach,
-                sizes=fixed,
-                nodes=nodes,
-                time_limit=self._seconds_left(_PATIENCE),
-                gap=0.2 * tolerance,
-            )
-            if fixed is not None and not (found.status == "optimal" and found.bound <= 20 * tolerance):
-                continue  # other sizes may be much better
-            if found.quotas is not None and self.rows.violation(found.quotas) <= noise:
-                return found.quotas
-            if reach is None and found.status == "infeasible":
-                raise InfeasibleBoundsError(
-                    "the bounds can be met by shares of points but not by whole points: "
-                    f"{self.groups.total:g} points, {self.k} clusters, smallest group "
-                    f"{self.groups.counts.min():g}; widen the bounds or the sizes, or use rounding='nearest'"
-                )
-        return self._one_cluster()
 
     def _one_cluster(self) -> Array:
         """All points in one cluster, which keeps any bounds on shares that the data keep."""
