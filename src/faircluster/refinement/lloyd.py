@@ -30,6 +30,7 @@ _SAMPLE = 30_000  # points that prices are found on while centers move
 _COARSE_SAMPLE = 10_000  # and while they move on a part of large data
 _FINE = 10  # assignments of all points after large data have settled on a sample
 _TIES = 0.02  # share of the points that may be off the quotas before ties are settled by transport
+_PRECISION = 1e-4  # relative gap of a relaxed assignment
 _INNER = 8  # center updates at the same quotas
 
 
@@ -65,6 +66,7 @@ def fair_lloyd(
     *,
     max_iter: int = 100,
     tol: float = 1e-4,
+    precision: float = _PRECISION,
     report: Callable[[int, float], None] | None = None,
 ) -> Clustering:
     """Alternate from given centers until they settle.
@@ -82,6 +84,8 @@ def fair_lloyd(
         Largest number of assignments; 1 assigns to the given centers and leaves them.
     tol : float, default=1e-4
         Stop when the centers move by less, squared and relative to the variance of the points.
+    precision : float, default=1e-4
+        Relative gap to which the relaxed assignments are solved.
     report : callable, default=None
         Called with the iteration and the cost.
 
@@ -111,11 +115,14 @@ def fair_lloyd(
         part, part_groups = coarse_part(geometry, groups)
         if part is not geometry:
             coarse = _alternate(
-                part, part_groups, rows, centers, max_iter, tol, report, None, _COARSE_SAMPLE, coarse=True
-            )
+                part, part_groups, rows, centers, max_iter, tol, report, None, precision, _COARSE_SAMPLE,
+                coarse=True,
+            )  # fmt: skip
             centers, done, relaxation = coarse.centers, coarse.n_iter, coarse.relaxation
     left = min(max(max_iter - done, 2), _FINE) if done else max_iter
-    settled = _alternate(geometry, groups, rows, centers, left, tol, report, relaxation, coarse=done > 0)
+    settled = _alternate(
+        geometry, groups, rows, centers, left, tol, report, relaxation, precision, coarse=done > 0
+    )
     return replace(settled, n_iter=settled.n_iter + done)
 
 
@@ -158,11 +165,12 @@ def _alternate(
     tol: float,
     report: Callable[[int, float], None] | None,
     relaxation: Relaxation | None,
+    precision: float,
     sample: int = _SAMPLE,
     *,
     coarse: bool = False,
 ) -> Clustering:
-    assigner = _Assigner(groups, rows, relaxation, sample, coarse=coarse)
+    assigner = _Assigner(groups, rows, relaxation, precision, sample, coarse=coarse)
     limit = tol * geometry.scale()
     iteration, fresh = 0, True
     while True:
@@ -187,10 +195,17 @@ class _Assigner:
     """Relaxed fair assignments to moving centers, each starting where the last one ended."""
 
     def __init__(
-        self, groups: Groups, rows: BoundRows, start: Relaxation | None, sample: int, *, coarse: bool = False
+        self,
+        groups: Groups,
+        rows: BoundRows,
+        start: Relaxation | None,
+        precision: float,
+        sample: int,
+        *,
+        coarse: bool = False,
     ) -> None:
         self.signature, self.weights, self.rows = groups.signature, groups.weights, rows
-        self.relaxation, self.coarse = start, coarse
+        self.relaxation, self.precision, self.coarse = start, precision, coarse
         self.bound = False  # whether the bounds mattered in the last assignment
         self._quotas: Array | None = None
         self._prices: Array | None = None
@@ -247,7 +262,7 @@ class _Assigner:
             self.rows.coef,
             self.rows.rhs,
             start=self.relaxation,
-            tolerance=1e-4,
+            tolerance=self.precision,
         )
         self._prices = self.relaxation.prices
         quotas = self.relaxation.quotas

@@ -18,6 +18,7 @@ __all__ = ["improve_by_swaps"]
 
 Array = NDArray[Any]
 _SAMPLE = 20_000  # points that swaps of large data are tried on
+_ROUGH = 1e-3  # relative gap of the relaxed assignments on trial
 _SETTLE = 25  # assignments a swap gets to show what it is worth
 
 
@@ -82,7 +83,13 @@ def improve_by_swaps(
     for _ in range(attempts):
         centers = _swapped(part_geometry, best, random_state)
         trial = fair_lloyd(
-            part_geometry, part_groups, rows, centers, max_iter=min(_SETTLE, max_iter), tol=tol
+            part_geometry,
+            part_groups,
+            rows,
+            centers,
+            max_iter=min(_SETTLE, max_iter),
+            tol=tol,
+            precision=_ROUGH,
         )
         if trial.cost < best.cost * (1 - 1e-5):
             best, improved = trial, True
