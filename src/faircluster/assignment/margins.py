@@ -87,7 +87,7 @@ def move_costs(
     borders = np.searchsorted(signature[order], np.arange(S + 1)) if S > 1 else np.array([0, len(order)])
     for s in range(S):
         rows = order[borders[s] : borders[s + 1]]
-        near = _nearest_border(rows, margin, 4 * int(ends[-1]) * k)
+        near = _nearest_border(rows, margin, labels, int(ends[-1]), k)
         reduced = source.take(near).astype(np.float64) + prices[s]
         own = labels[near]
         reduced -= reduced[np.arange(len(near)), own][:, None]
@@ -107,10 +107,19 @@ def _known(cost: Array) -> Array:
     return np.where(unknown, dearest, cost)
 
 
-def _nearest_border(rows: Array, margin: Array, count: int) -> Array:
-    if len(rows) <= count:
+def _nearest_border(rows: Array, margin: Array, labels: Array, depth: int, k: int) -> Array:
+    """Points nearest to a border, and of every cluster at least ``depth`` as far as it has so many."""
+    if len(rows) <= 4 * depth * k:
         return rows
-    return rows[np.argpartition(margin[rows], count)[:count]]
+    near = rows[np.argpartition(margin[rows], 4 * depth * k)[: 4 * depth * k]]
+    inside = np.bincount(labels[near], minlength=k)
+    chosen = [near]
+    for j in np.flatnonzero(inside < depth):  # a cluster apart from the others
+        members = rows[labels[rows] == j]
+        if len(members) > inside[j]:
+            first = np.argpartition(margin[members], min(depth, len(members) - 1))[: depth + 1]
+            chosen.append(np.setdiff1d(members[first], near))
+    return np.concatenate(chosen)
 
 
 def _steps(margins: Array, weights: Array, ends: Array) -> Array:
