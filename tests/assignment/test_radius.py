@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faircluster.assignment.hall import HallCuts
 from faircluster.assignment.radius import solve_radius
 from faircluster.assignment.relaxed_radius import relaxed_radius
 from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
@@ -56,7 +55,7 @@ def random_instance(seed, n, k, kind, bounding, sizing, weighting=None):
     seed=seeds, n=st.integers(1, 12), k=st.integers(1, 4), kind=st.sampled_from(KINDS),
     bounding=st.sampled_from(BOUNDS), sizing=st.sampled_from(SIZES),
 )  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=70)
 def test_radii_equal_those_of_programs_over_points(seed, n, k, kind, bounding, sizing):
     cost, groups, bounds, least, most = random_instance(seed, n, k, kind, bounding, sizing)
     try:
@@ -84,7 +83,7 @@ def test_radii_equal_those_of_programs_over_points(seed, n, k, kind, bounding, s
     seed=seeds, n=st.integers(2, 12), k=st.integers(1, 4), bounding=st.sampled_from(BOUNDS),
     weighting=st.sampled_from(["whole", "real", "uneven"]),
 )  # fmt: skip
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(derandomize=True, deadline=None, max_examples=80)
 def test_weights_count_as_copies_and_weightless_points_not_at_all(seed, n, k, bounding, weighting):
     cost, groups, bounds, _, _ = random_instance(seed, n, k, "points", bounding, None, weighting)
     try:
@@ -102,7 +101,7 @@ def test_weights_count_as_copies_and_weightless_points_not_at_all(seed, n, k, bo
 
 
 @given(seed=seeds, n=st.integers(2, 12), k=st.integers(1, 4), bounding=st.sampled_from(BOUNDS))
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=50)
 def test_nearest_keeps_the_relaxed_radius(seed, n, k, bounding):
     cost, groups, bounds, _, _ = random_instance(seed, n, k, "points", bounding, None)
     try:
@@ -113,10 +112,17 @@ def test_nearest_keeps_the_relaxed_radius(seed, n, k, bounding):
     assert result.radius <= result.relaxed_radius
     assert result.violation == pytest.approx(rows.violation(result.labels), abs=1e-6)
     strict = smallest_radius(cost, rows, None, points_milp)
-    if strict == result.relaxed_radius:
-        assert result.violation == 0.0
-    else:
-        assert result.violation > 0.0
+    assert (result.violation == 0.0) == (strict == result.relaxed_radius)
+
+
+@given(seed=seeds, n=st.integers(6, 60), k=st.integers(2, 6), slack=st.sampled_from([0.0, 0.1, 0.3]))
+@settings(derandomize=True, deadline=None, max_examples=50)
+def test_nearest_breaks_bounds_on_disjoint_groups_by_a_point_at_most(seed, n, k, slack):
+    rng = np.random.default_rng(seed)
+    groups = rng.choice(list("abcd"), n)
+    result = solve_radius(rng.random((n, k)), groups, slack, rounding="nearest")
+    assert result.violation <= 1.0 + 1e-9
+    assert result.radius <= result.relaxed_radius
 
 
 def test_many_centers_need_more_than_one_word():
@@ -132,12 +138,44 @@ def test_many_centers_need_more_than_one_word():
     assert few.radius == few.relaxed_radius >= result.radius
 
 
-def test_among_assignments_of_least_radius_distances_are_small():
-    # both groups balanced: everyone can stay at the nearest center
-    cost = np.array([[0.0, 5.0], [0.0, 5.0], [5.0, 0.0], [5.0, 0.0], [5.0, 4.0], [5.0, 6.0]])
-    result = solve_radius(cost, list("ababab"), "exact")
-    assert result.radius == 5.0
-    assert result.labels[:4].tolist() == [0, 0, 1, 1]
+def test_among_assignments_of_least_radius_total_distances_are_small():
+    ratios = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        X, centers = rng.normal(size=(40, 2)), rng.normal(size=(3, 2))
+        cost = DistanceCosts(X, centers, power=1).block(0, 40)
+        groups = Groups.from_features(rng.choice(list("ab"), 40, p=[0.4, 0.6]))
+        bounds = FairnessBounds.slack(0.2)
+        result = solve_radius(cost, groups, bounds)
+        # an entry beyond the radius costs more than everyone else together
+        within = np.where(cost > result.radius, 1e3, cost)
+        least = points_milp(within, point_rows(groups, bounds, 3))
+        ratios.append(cost[np.arange(40), result.labels].sum() / least)
+    assert min(ratios) >= 1.0 - 1e-6
+    assert np.mean(ratios) <= 1.02
+    assert max(ratios) <= 1.1
+
+
+def test_randomized_rounding_is_fair_in_expectation_and_repeats_itself():
+    rng = np.random.default_rng(3)
+    X, centers = rng.normal(size=(400, 2)), rng.normal(size=(5, 2))
+    cost = DistanceCosts(X, centers, power=1).block(0, 400)
+    groups = Groups.from_features(np.where(X[:, 0] + rng.normal(size=400) > 0, "a", "b"))
+    bounds = FairnessBounds.slack(0.1)
+    draws = [
+        solve_radius(cost, groups, bounds, rounding="randomized", random_state=seed) for seed in range(80)
+    ]
+    assert all(draw.radius <= draw.relaxed_radius for draw in draws)
+    assert max(draw.violation for draw in draws) > 1.0
+    quotas = np.array([draw.quotas for draw in draws])
+    assert quotas.std(axis=0).max() > 0.5
+    rows = bounds.rows(groups, 5)
+    # the mean of 80 draws is off by less than 5 standard errors
+    error = 5.0 * np.sqrt(quotas.var(axis=0).sum(axis=0).max() / 80)
+    assert rows.excess(quotas.mean(axis=0)).max() <= error
+    again = solve_radius(cost, groups, bounds, rounding="randomized", random_state=7)
+    assert np.array_equal(again.labels, draws[7].labels)
+    assert not np.array_equal(draws[0].labels, draws[1].labels)
 
 
 def test_below_answers_without_the_whole_search():
@@ -147,26 +185,6 @@ def test_below_answers_without_the_whole_search():
     radius = relaxed_radius(cost, groups, rows)
     assert relaxed_radius(cost, groups, rows, below=radius) == np.inf
     assert relaxed_radius(cost, groups, rows, below=np.nextafter(radius, np.inf)) == radius
-
-
-@given(seed=seeds, n=st.integers(1, 15), k=st.integers(1, 5))
-@settings(derandomize=True, deadline=None, max_examples=150)
-def test_cuts_are_valid_at_every_radius_and_find_what_is_missing(seed, n, k):
-    rng = np.random.default_rng(seed)
-    cost = rng.integers(0, 6, (n, k)).astype(float)
-    cuts = HallCuts(cost, np.zeros(n, dtype=np.int32), None, 1)
-    subsets = (np.arange(1 << k)[:, None] >> np.arange(k) & 1).astype(bool)
-
-    def needed(inside, radius):
-        return ((cost <= radius) <= inside).all(axis=1).sum()
-
-    cuts.bracket(cost.min(axis=1).max(), 6.0)
-    for radius in rng.permutation(np.arange(cost.min(axis=1).max(), 7.0)):
-        cuts.visit(radius)
-        quotas = rng.dirichlet(np.ones(k)) * n
-        worst = max(needed(inside, radius) - quotas[inside].sum() for inside in subsets)
-        assert cuts.separate(quotas[None], 1e-9) == pytest.approx(max(worst, 0.0), abs=1e-8)
-        assert cuts.needed().tolist() == [needed(inside, radius) for inside in cuts.sets]
 
 
 def test_time_limit_returns_an_assignment_within_bounds():

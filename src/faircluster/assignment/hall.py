@@ -2,7 +2,8 @@
 
 Quotas of signature s can be filled at radius r if and only if for every set J of centers the quotas
 of J are at least the weight of the points that reach no center outside J. Such a cut (s, J) holds at
-every radius once its right-hand side is evaluated there, so cuts found at one radius serve all others.
+every radius, and for any centers, once its right-hand side is evaluated there, so cuts found in one
+place serve in all others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from faircluster.assignment.reach import ReachClasses, contains, pack, unpack
 
 __all__ = ["HallCuts"]
 
@@ -23,82 +26,54 @@ class HallCuts:
 
     Parameters
     ----------
-    cost : ndarray of shape (n, k)
-    signature : ndarray of shape (n,), int32
-    weights : ndarray of shape (n,) or None
-    n_signatures : int
+    n_signatures, n_centers : int
 
     Examples
     --------
     Two points reach only center 0 at radius 1, so a quota of one each cannot be filled:
 
     >>> import numpy as np
-    >>> cuts = HallCuts(np.array([[0.0, 2.0], [1.0, 3.0]]), np.zeros(2, dtype=np.int32), None, 1)
-    >>> cuts.visit(1.0)
+    >>> from faircluster.assignment.reach import reach_classes
+    >>> cuts = HallCuts(1, 2)
+    >>> cost = np.array([[0.0, 2.0], [1.0, 3.0]])
+    >>> cuts.visit(reach_classes(cost, np.zeros(2, dtype=np.int32), None, 1, 1.0))
     >>> cuts.separate(np.array([[1.0, 1.0]]), 1e-6)
     1.0
     >>> cuts.signatures, cuts.needed()
     ([0], array([2.]))
     """
 
-    def __init__(self, cost: Array, signature: Array, weights: Array | None, n_signatures: int) -> None:
-        self.cost = cost
-        self.weights = np.ones(len(cost)) if weights is None else weights
-        order = np.argsort(signature, kind="stable")
-        self._order = order[self.weights[order] > 0]
-        self._starts = np.searchsorted(signature[self._order], np.arange(n_signatures + 1))
+    def __init__(self, n_signatures: int, n_centers: int) -> None:
+        self.S, self.k = n_signatures, n_centers
         self.signatures: list[int] = []
         self.sets: list[NDArray[np.bool_]] = []
         self._known: set[tuple[int, bytes]] = set()
-        self._thresholds: list[tuple[Array, Array]] = []
-        self._low, self._high = -np.inf, np.inf
-        self.radius = np.nan
 
     def __len__(self) -> int:
         return len(self.sets)
 
-    def bracket(self, low: float, high: float) -> None:
-        """Announce that only radii from low to high will be visited, which keeps the cuts small."""
-        widened = low < self._low or high > self._high
-        self._low, self._high = low, high
-        if widened:
-            pairs = zip(self.signatures, self.sets, strict=True)
-            self._thresholds = [self._threshold(s, inside) for s, inside in pairs]
-        else:
-            self._thresholds = [self._narrowed(*threshold) for threshold in self._thresholds]
+    @property
+    def radius(self) -> float:
+        """Radius of the classes visited last."""
+        return self.classes.radius
 
-    def visit(self, radius: float) -> None:
-        """Move to a radius: classes of points that reach the same centers, and limits of the quotas."""
-        self.radius = radius
-        S, k = len(self._starts) - 1, self.cost.shape[1]
-        words = _reach(self.cost, self._order, radius, (k + 63) // 64)
-        members, supplies, starts = [], [], [0]
-        self.least, self.most = np.zeros((S, k)), np.zeros((S, k))
-        for s in range(S):
-            part = slice(self._starts[s], self._starts[s + 1])
-            weights = self.weights[self._order[part]]
-            if words.shape[1] == 1:
-                classes, inverse = np.unique(words[part, 0], return_inverse=True)
-                classes = classes[:, None]
-            else:
-                classes, inverse = np.unique(words[part], axis=0, return_inverse=True)
-            supply = np.bincount(inverse.ravel(), weights, len(classes))
-            allowed = _unpack(classes, k)
+    def visit(self, classes: ReachClasses) -> None:
+        """Move to a radius; it sets the ``least`` and ``most`` that each quota can be, shape (S, k)."""
+        self.classes = classes
+        self.least, self.most = np.zeros((self.S, self.k)), np.zeros((self.S, self.k))
+        single = classes.allowed.sum(axis=1) == 1
+        for s in range(self.S):
+            part = slice(classes.starts[s], classes.starts[s + 1])
+            supply, allowed, alone = classes.supply[part], classes.allowed[part], single[part]
             self.most[s] = supply @ allowed
-            single = allowed.sum(axis=1) == 1
-            self.least[s] = supply[single] @ allowed[single]
-            members.append(allowed)
-            supplies.append(supply)
-            starts.append(starts[-1] + len(classes))
-        self._allowed = np.concatenate(members)
-        self._supply = np.concatenate(supplies).astype(np.float64)
-        self._class_starts = np.array(starts)
+            self.least[s] = supply[alone] @ allowed[alone]
 
     def needed(self) -> NDArray[np.float64]:
-        """Right-hand side of every cut at the visited radius."""
-        out = np.empty(len(self))
-        for c, (values, beyond) in enumerate(self._thresholds):
-            out[c] = beyond[np.searchsorted(values, self.radius, side="right")]
+        """Right-hand side of every cut at the radius visited."""
+        out = np.zeros(len(self))
+        if len(self):
+            signatures = np.array(self.signatures)
+            _needed(signatures, pack(np.stack(self.sets)), *self._flow_input(), out)
         return out
 
     def separate(self, quotas: Array, tolerance: float) -> float:
@@ -120,124 +95,116 @@ class HallCuts:
         -----
         One maximum flow a signature, from the classes of points to the centers.
         """
-        S, k = quotas.shape
-        cut = np.zeros((S, k), dtype=np.bool_)
-        missing = _separate(
-            self._allowed,
-            self._supply,
-            self._class_starts,
-            np.ascontiguousarray(quotas, dtype=np.float64),
-            0.01 * tolerance,
-            cut,
-        )
+        cut = np.zeros((self.S, (self.k + 63) // 64), dtype=np.uint64)
+        flow = np.empty((0, self.k))
+        missing = _separate(*self._flow_input(), self._quotas(quotas), 0.01 * tolerance, flow, cut)
+        inside = unpack(cut, self.k)
         for s in np.flatnonzero(missing > tolerance):
-            self._add(int(s), cut[s])
+            self._add(int(s), inside[s])
         return float(missing.sum())
+
+    def spread(self, quotas: Array, tolerance: float) -> NDArray[np.float64]:
+        """Shares of every class that go to each center when the quotas are filled.
+
+        Parameters
+        ----------
+        quotas : ndarray of shape (S, k)
+            That can be filled.
+        tolerance : float
+            Weight that may lack a center within the radius.
+
+        Returns
+        -------
+        ndarray of shape (C, k)
+            Non-negative, rows sum to 1, zero where a class does not reach.
+        """
+        flow = np.zeros(self.classes.allowed.shape)
+        cut = np.zeros((self.S, (self.k + 63) // 64), dtype=np.uint64)
+        _separate(*self._flow_input(), self._quotas(quotas), 0.01 * tolerance, flow, cut)
+        sums = flow.sum(axis=1, keepdims=True)
+        # a class so light that it was left over as rounding goes anywhere it reaches
+        flow = np.where(sums > 0, flow, self.classes.allowed)
+        out: NDArray[np.float64] = flow / flow.sum(axis=1, keepdims=True)
+        return out
+
+    def _flow_input(self) -> tuple[Array, Array, Array]:
+        return self.classes.words, self.classes.supply, self.classes.starts
+
+    def _quotas(self, quotas: Array) -> NDArray[np.float64]:
+        return np.ascontiguousarray(quotas, dtype=np.float64)
 
     def _add(self, s: int, inside: NDArray[np.bool_]) -> None:
         key = (s, inside.tobytes())
-        if key in self._known:
-            return
-        self._known.add(key)
-        self.signatures.append(s)
-        self.sets.append(inside.copy())
-        self._thresholds.append(self._threshold(s, inside))
-
-    def _threshold(self, s: int, inside: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """Radii in the bracket at which points begin to reach out of the set, and the weight left then."""
-        rows = self._order[self._starts[s] : self._starts[s + 1]]
-        values = _nearest_outside(self.cost, rows, inside)
-        weights = self.weights[rows]
-        ahead = values > self._high
-        within = (values > self._low) & ~ahead
-        order = np.argsort(values[within], kind="stable")
-        beyond = np.append(np.cumsum(weights[within][order][::-1])[::-1], 0.0) + weights[ahead].sum()
-        return values[within][order], beyond
-
-    def _narrowed(self, values: Array, beyond: Array) -> tuple[Array, Array]:
-        first = np.searchsorted(values, self._low, side="right")
-        last = np.searchsorted(values, self._high, side="right")
-        if first == 0 and last == len(values):
-            return values, beyond
-        return values[first:last].copy(), beyond[first : last + 1].copy()
-
-
-def _unpack(words: Array, k: int) -> NDArray[np.bool_]:
-    bits = np.arange(k)
-    shifted = words[:, bits // 64] >> (bits % 64).astype(np.uint64)
-    return (shifted & np.uint64(1)).astype(np.bool_)
+        if key not in self._known:
+            self._known.add(key)
+            self.signatures.append(s)
+            self.sets.append(inside.copy())
 
 
 @njit(nogil=True, cache=True)
-def _reach(cost, order, radius, n_words):  # type: ignore[no-untyped-def]
-    k = cost.shape[1]
-    words = np.zeros((len(order), n_words), dtype=np.uint64)
-    for p in range(len(order)):
-        for j in range(k):
-            if np.float64(cost[order[p], j]) <= radius:
-                words[p, j // 64] |= np.uint64(1) << np.uint64(j % 64)
-    return words
+def _needed(signatures, sets, words, supply, starts, out):  # type: ignore[no-untyped-def]
+    for i in range(len(signatures)):
+        for c in range(starts[signatures[i]], starts[signatures[i] + 1]):
+            inside = True
+            for w in range(words.shape[1]):
+                inside &= words[c, w] & ~sets[i, w] == 0
+            if inside:
+                out[i] += supply[c]
 
 
 @njit(nogil=True, cache=True)
-def _nearest_outside(cost, rows, inside):  # type: ignore[no-untyped-def]
-    out = np.full(len(rows), np.inf)
-    for p in range(len(rows)):
-        for j in range(cost.shape[1]):
-            if not inside[j] and np.float64(cost[rows[p], j]) < out[p]:
-                out[p] = cost[rows[p], j]
-    return out
-
-
-@njit(nogil=True, cache=True)
-def _separate(allowed, supply, starts, quotas, noise, cut):  # type: ignore[no-untyped-def]
+def _separate(words, supply, starts, quotas, noise, flow, cut):  # type: ignore[no-untyped-def]
+    """Fill every signature's quotas; the flow is kept if there is room for it."""
     missing = np.zeros(len(quotas))
+    k = quotas.shape[1]
     for s in range(len(quotas)):
         part = slice(starts[s], starts[s + 1])
-        missing[s] = _fill(allowed[part], supply[part].copy(), quotas[s].copy(), noise, cut[s])
+        own = flow[part] if len(flow) else np.zeros((starts[s + 1] - starts[s], k))
+        missing[s] = _fill(words[part], supply[part].copy(), quotas[s].copy(), noise, own, cut[s])
     return missing
 
 
 @njit(nogil=True, cache=True)
-def _fill(allowed, left, room, noise, cut):  # type: ignore[no-untyped-def]
+def _fill(words, left, room, noise, flow, cut):  # type: ignore[no-untyped-def]
     """Maximum flow from classes to centers; what stays behind, and in ``cut`` the centers it reaches."""
-    C, k = allowed.shape
-    flow = np.zeros((C, k))
-    _first_flow(allowed, left, room, noise, flow)
-    links = np.empty((k, k), dtype=np.bool_)
+    C, k = flow.shape
+    _first_flow(words, left, room, noise, flow)
+    links = np.empty((k, words.shape[1]), dtype=np.uint64)
     hop = np.empty(k, dtype=np.int64)
     pointer = np.empty((k, k), dtype=np.int64)
     moved = True
     while moved:
-        _link(allowed, flow, noise, links)
+        _link(words, flow, noise, links)
         _towards_room(links, room, noise, hop)
         pointer[:] = 0
         moved = False
         for c in range(C):
+            if left[c] <= noise:
+                continue
             for j in range(k):
-                while left[c] > noise and allowed[c, j] and hop[j] >= 0:
-                    amount = _push(allowed, flow, left[c], room, hop, pointer, j, noise)
+                while left[c] > noise and hop[j] >= 0 and contains(words, c, j):
+                    amount = _push(words, flow, left[c], room, hop, pointer, j, noise)
                     if amount <= 0.0:
                         break
                     flow[c, j] += amount
                     left[c] -= amount
                     moved = True
-    return _minimum_cut(allowed, left, links, noise, cut)
+    return _minimum_cut(words, left, links, noise, cut)
 
 
 @njit(nogil=True, cache=True)
-def _first_flow(allowed, left, room, noise, flow):  # type: ignore[no-untyped-def]
+def _first_flow(words, left, room, noise, flow):  # type: ignore[no-untyped-def]
     """Fill the centers with most room, classes with little choice first."""
-    C, k = allowed.shape
+    C, k = flow.shape
     choice = np.zeros(C, dtype=np.int64)
     for c in range(C):
         for j in range(k):
-            choice[c] += allowed[c, j]
+            choice[c] += contains(words, c, j)
     for c in np.argsort(choice, kind="mergesort"):
         while left[c] > noise:
             best, widest = -1, noise
             for j in range(k):
-                if allowed[c, j] and room[j] > widest:
+                if room[j] > widest and contains(words, c, j):
                     best, widest = j, room[j]
             if best < 0:
                 break
@@ -248,31 +215,30 @@ def _first_flow(allowed, left, room, noise, flow):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True)
-def _minimum_cut(allowed, left, links, noise, cut):  # type: ignore[no-untyped-def]
+def _minimum_cut(words, left, links, noise, cut):  # type: ignore[no-untyped-def]
     """Mark the centers that what is left reaches, directly or by moves; return how much that is."""
-    C, k = allowed.shape
     total = 0.0
-    for c in range(C):
+    for c in range(len(left)):
         if left[c] > noise:
             total += left[c]
-            cut |= allowed[c]
-    for _ in range(k):
-        for a in range(k):
-            if cut[a]:
+            cut |= words[c]
+    for _ in range(len(links)):
+        for a in range(len(links)):
+            if (cut[a >> 6] >> np.uint64(a & 63)) & np.uint64(1) == np.uint64(1):
                 cut |= links[a]
     return total
 
 
 @njit(nogil=True, cache=True)
-def _link(allowed, flow, noise, links):  # type: ignore[no-untyped-def]
+def _link(words, flow, noise, links):  # type: ignore[no-untyped-def]
     """Edge (a, b): some class has points in a that reach b."""
-    C, k = allowed.shape
-    links[:] = False
+    C, k = flow.shape
+    links[:] = np.uint64(0)
     for c in range(C):
         for a in range(k):
             if flow[c, a] > noise:
-                for b in range(k):
-                    links[a, b] |= allowed[c, b]
+                for w in range(words.shape[1]):
+                    links[a, w] |= words[c, w]
 
 
 @njit(nogil=True, cache=True)
@@ -292,14 +258,14 @@ def _towards_room(links, room, noise, hop):  # type: ignore[no-untyped-def]
         b = queue[begin]
         begin += 1
         for a in range(k):
-            if hop[a] < 0 and links[a, b]:
+            if hop[a] < 0 and contains(links, a, b):
                 hop[a] = b
                 queue[end] = a
                 end += 1
 
 
 @njit(nogil=True, cache=True)
-def _push(allowed, flow, most, room, hop, pointer, start, noise):  # type: ignore[no-untyped-def]
+def _push(words, flow, most, room, hop, pointer, start, noise):  # type: ignore[no-untyped-def]
     """Make room in ``start`` by moves along the hops; the weight moved, 0 when a hop has worn out."""
     C = len(flow)
     amount = most
@@ -307,7 +273,7 @@ def _push(allowed, flow, most, room, hop, pointer, start, noise):  # type: ignor
     while hop[j] != j:
         b = hop[j]
         p = pointer[j, b]
-        while p < C and not (flow[p, j] > noise and allowed[p, b]):
+        while p < C and not (flow[p, j] > noise and contains(words, p, b)):
             p += 1
         pointer[j, b] = p
         if p == C:

@@ -39,10 +39,12 @@ class RadiusProgram:
     --------
     >>> from faircluster.bounds import FairnessBounds
     >>> from faircluster.groups import Groups
+    >>> from faircluster.assignment.reach import reach_classes
     >>> groups = Groups.from_features(list("aabb"))
-    >>> cuts = HallCuts(np.array([[0.0, 2.0], [0.0, 2.0], [3.0, 1.0], [3.0, 1.0]]), groups.signature, None, 2)
+    >>> cuts = HallCuts(2, 2)
     >>> program = RadiusProgram(groups.signature_counts, FairnessBounds.exact().rows(groups, 2), cuts)
-    >>> cuts.visit(1.0)
+    >>> cost = np.array([[0.0, 2.0], [0.0, 2.0], [3.0, 1.0], [3.0, 1.0]])
+    >>> cuts.visit(reach_classes(cost, groups.signature, None, 2, 1.0))
     >>> program.feasible_quotas(1e-6) is None
     True
     """
@@ -77,6 +79,29 @@ class RadiusProgram:
                 return quotas
             held = len(self.cuts)
 
+    def blocking(self, tolerance: float) -> list[tuple[int, NDArray[np.bool_]]]:
+        """Cuts that together rule out the visited radius.
+
+        Parameters
+        ----------
+        tolerance : float
+
+        Returns
+        -------
+        list of (signature, set of centers)
+            Those with a positive multiplier in the program's dual; none if the radius is feasible, or
+            if no quotas keep the bounds anywhere.
+        """
+        limits = self.cuts.least, self.cuts.most
+        # as columns' limits would rule the radius out without any cut to tell why
+        self.cuts.least, self.cuts.most = np.zeros(limits[0].shape), np.full(limits[1].shape, np.inf)
+        quotas = self.feasible_quotas(tolerance)
+        self.cuts.least, self.cuts.most = limits
+        if quotas is not None or self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return []
+        duals = np.array(self._highs.getSolution().row_dual)[self._matrix.shape[0] :]
+        return [(self.cuts.signatures[c], self.cuts.sets[c]) for c in np.flatnonzero(duals > 1e-7)]
+
     def near(
         self,
         target: Array,
@@ -108,43 +133,49 @@ class RadiusProgram:
         QuotaSolution
             ``bound`` is the distance from the target, plus a large multiple of the violation.
         """
-        size, k = self.S * self.k, self.k
+        size, k, whole = self.S * self.k, self.k, whole and self.whole
+        # Columns are distances from a base: small numbers, for any number of points.
+        base = np.clip(np.floor(target) if whole else target, 0.0, self.counts[:, None])
         low, high = self.cuts.least, np.minimum(self.cuts.most, self.counts[:, None])
         if reach is not None:
             low = np.maximum(low, np.floor(target) - reach)
             high = np.minimum(high, np.ceil(target) + reach)
-            if (low > high).any():
-                return QuotaSolution(None, np.inf, "infeasible")
-        held = self._matrix.shape[0]
+        if (low > high).any():
+            return QuotaSolution(None, np.inf, "infeasible")
+        held, loads = self._matrix.shape[0], base.sum(axis=0)
         # columns: quotas, sizes, steps up, steps down, violation
         broken = np.zeros((held, 1))
         broken[self.S + k :] = -1.0
         deviation = sp.hstack([sp.eye(size), sp.csr_matrix((size, k)), -sp.eye(size), sp.eye(size)])
+        cut_rows = self._cut_rows(0)
         matrix = sp.vstack(
             [
                 sp.hstack([self._matrix, sp.csr_matrix((held, 2 * size)), sp.csr_matrix(broken)]),
-                sp.hstack([self._cut_rows(0), sp.csr_matrix((len(self.cuts), k + 2 * size + 1))]),
+                sp.hstack([cut_rows, sp.csr_matrix((len(self.cuts), k + 2 * size + 1))]),
                 sp.hstack([deviation, sp.csr_matrix((size, 1))]),
             ],
             format="csr",
         )
-        needed = self.cuts.needed()
-        lower = np.concatenate([self._lower, needed, target.ravel()])
-        upper = np.concatenate([self._upper, np.full(len(needed), np.inf), target.ravel()])
+        met = self._matrix @ np.concatenate([base.ravel(), loads])
+        offset = (target - base).ravel()
+        needed = self.cuts.needed() - cut_rows @ base.ravel()
+        lower = np.concatenate([self._lower - met, needed, offset])
+        upper = np.concatenate([self._upper - met, np.full(len(needed), np.inf), offset])
         large = 10.0 * max(1.0, float(self.counts.sum()))
         cost = np.concatenate([np.zeros(size + k), np.ones(2 * size), [large]])
-        column_low = np.concatenate([low.ravel(), np.zeros(k + 2 * size + 1)])
-        column_high = np.concatenate([high.ravel(), np.full(k + 2 * size, np.inf), [np.inf if mend else 0.0]])
-        integer = size if whole and self.whole else 0
+        column_low = np.concatenate([(low - base).ravel(), -loads, np.zeros(2 * size + 1)])
+        column_high = np.concatenate(
+            [(high - base).ravel(), np.full(k + 2 * size, np.inf), [np.inf if mend else 0.0]]
+        )
         gap = 0.02 * size + 1e-6 * float(self.counts.sum())
         values, bound, status = run_program(
             cost, matrix, lower, upper, column_low, column_high,
-            integer, time_limit, gap, nodes, presolve=True,
+            size if whole else 0, time_limit, gap, nodes, presolve=True,
         )  # fmt: skip
         if values is None:
             return QuotaSolution(None, bound, status)
-        quotas = values[:size].reshape(self.S, k)
-        return QuotaSolution(np.rint(quotas) if integer else self._normalised(quotas), bound, status)
+        quotas = base + values[:size].reshape(self.S, k)
+        return QuotaSolution(np.rint(quotas) if whole else self._normalised(quotas), bound, status)
 
     def _normalised(self, quotas: Array) -> NDArray[np.float64]:
         """Non-negative, with sums exactly the weights: the solver's are off by its tolerance."""

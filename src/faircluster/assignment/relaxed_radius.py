@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from faircluster.assignment.hall import HallCuts
 from faircluster.assignment.radius_program import RadiusProgram
+from faircluster.assignment.reach import reach_classes
 from faircluster.assignment.transport import assign_by_price, loads_of
 from faircluster.bounds import BoundRows
 from faircluster.distances import DenseCosts, map_blocks
@@ -19,6 +20,7 @@ __all__ = ["RelaxedSearch", "relaxed_radius"]
 
 Array = NDArray[Any]
 _MOST_CANDIDATES = 1_000_000  # entries sorted at a time
+_MOST_CUTS = 4_000  # cuts a program carries from one set of centers to the next
 
 
 def relaxed_radius(cost: Array, groups: Groups, rows: BoundRows, *, below: float = np.inf) -> float:
@@ -40,7 +42,8 @@ def relaxed_radius(cost: Array, groups: Groups, rows: BoundRows, *, below: float
 
     Notes
     -----
-    Binary search over the entries; see :class:`~faircluster.assignment.hall.HallCuts`.
+    Binary search over the entries; see :class:`~faircluster.assignment.hall.HallCuts`. A probe is
+    one pass over the costs, O(n k), and a few linear programs in S * k quotas.
 
     Examples
     --------
@@ -62,38 +65,48 @@ class RelaxedSearch:
     cost : ndarray of shape (n, k)
     groups : Groups
     rows : BoundRows
+    before : RelaxedSearch, default=None
+        Search for the same groups, bounds and number of centers: its program and cuts are taken
+        over, and the earlier search must not be used any more.
     """
 
-    def __init__(self, cost: Array, groups: Groups, rows: BoundRows) -> None:
+    def __init__(
+        self, cost: Array, groups: Groups, rows: BoundRows, before: RelaxedSearch | None = None
+    ) -> None:
         self.cost, weights = cost, groups.weights
         self.held = None if weights is None or (weights > 0).all() else weights > 0
         shape = (groups.n_signatures, cost.shape[1])
         self.tolerance = 1e-6 * max(1.0, 1e-5 * groups.total)
         self.nearest, _, own = assign_by_price(DenseCosts(cost), groups.signature, np.zeros(shape))
-        # fewest points moved from their nearest centers: clusters that look sensible
-        self.loads = loads_of(self.nearest, groups.signature, weights, shape)
-        self.lower_bound = float(self.counted(own).max())
-        self.highest = float(self.counted(cost).max())
-        self.unbounded = rows.violation(self.loads) == 0
+        self.lower_bound = float((own if self.held is None else own[self.held]).max())
+        self.unbounded = rows.violation(loads_of(self.nearest, groups.signature, weights, shape)) == 0
         self._groups, self._rows = groups, rows
-        self._cuts: HallCuts | None = None
         self._program: RadiusProgram | None = None
-
-    @property
-    def cuts(self) -> HallCuts:
-        """The cuts found so far."""
-        if self._cuts is None:
-            signature, weights = self._groups.signature, self._groups.weights
-            self._cuts = HallCuts(self.cost, signature, weights, self._groups.n_signatures)
-        return self._cuts
+        if before is not None and before._program is not None and len(before._program.cuts) <= _MOST_CUTS:
+            self._program = before._program
 
     @property
     def program(self) -> RadiusProgram:
-        """The programs over quotas with those cuts."""
+        """Programs over quotas, and the cuts found so far."""
         if self._program is None:
-            whole = self._groups.integer_weights
-            self._program = RadiusProgram(self._groups.signature_counts, self._rows, self.cuts, whole=whole)
+            groups = self._groups
+            cuts = HallCuts(groups.n_signatures, self.cost.shape[1])
+            self._program = RadiusProgram(
+                groups.signature_counts, self._rows, cuts, whole=groups.integer_weights
+            )
         return self._program
+
+    @property
+    def highest(self) -> float:
+        """Largest entry of a point with weight."""
+        return self.largest(np.inf)
+
+    def visit(self, radius: float) -> None:
+        """Move the programs to a radius: one pass over the costs."""
+        groups = self._groups
+        self.program.cuts.visit(
+            reach_classes(self.cost, groups.signature, groups.weights, groups.n_signatures, radius)
+        )
 
     def run(self, below: float = np.inf) -> float:
         """Find the relaxed radius, or infinity when it is not smaller than ``below``."""
@@ -101,20 +114,37 @@ class RelaxedSearch:
             return np.inf
         if self.unbounded:
             return self.lower_bound
-        self.cuts.bracket(self.lower_bound, self.highest)
-        high = self.highest
-        if below <= high:
-            values = self.counted(self.cost)
-            high = float(values[values < below].max())
-            if not self._feasible(high):
-                return np.inf
-            self.cuts.bracket(self.lower_bound, high)
+        if below < np.inf and not self.below(below):
+            return np.inf
+        high = self.largest(below)
         if self._feasible(self.lower_bound):
             return self.lower_bound
         return self.smallest(self.lower_bound, high, self._feasible)
 
+    def below(self, radius: float) -> bool:
+        """Whether the relaxed radius is smaller than this; one probe."""
+        if self.lower_bound >= radius:
+            return False
+        return self.unbounded or self._feasible(self.largest(radius))
+
+    def blocking(self, radius: float) -> list[NDArray[np.intp]]:
+        """Find sets of points that together rule out every smaller radius; none when nothing does.
+
+        The points of a set have the same signature and need one of the same few centers.
+        """
+        self.visit(self.largest(radius))
+        classes = self.program.cuts.classes
+        of_points = classes.of_points(self.cost, self._groups.signature)
+        found = []
+        for s, inside in self.program.blocking(self.tolerance):
+            needs = np.zeros(len(classes.supply), dtype=np.bool_)
+            part = slice(classes.starts[s], classes.starts[s + 1])
+            needs[part] = (classes.allowed[part] <= inside).all(axis=1)
+            found.append(np.flatnonzero((of_points >= 0) & needs[of_points]))
+        return [points for points in found if len(points)]
+
     def _feasible(self, radius: float) -> bool:
-        self.cuts.visit(radius)
+        self.visit(radius)
         return self.program.feasible_quotas(self.tolerance) is not None
 
     def smallest(self, low: float, high: float, feasible: Callable[[float], bool]) -> float:
@@ -127,7 +157,6 @@ class RelaxedSearch:
                     high, values = float(values[middle]), values[:middle]
                 else:
                     low, values = float(values[middle]), values[middle + 1 :]
-                self.cuts.bracket(low, high)
             if complete:
                 return high
 
@@ -145,13 +174,27 @@ class RelaxedSearch:
         values = np.unique(np.concatenate(map_blocks(n, collect)))
         return values.astype(np.float64), step == 1
 
+    def next_above(self, radius: float) -> float:
+        """Smallest entry above a radius, infinity without one."""
+
+        def least(start: int, stop: int) -> float:
+            inside = self._between(start, stop, radius, np.inf)
+            return float(self.cost[start:stop][inside].min(initial=np.inf))
+
+        return min(map_blocks(len(self.cost), least))
+
+    def largest(self, below: float) -> float:
+        """Largest entry below a value."""
+
+        def most(start: int, stop: int) -> float:
+            inside = self._between(start, stop, -np.inf, below)
+            return float(self.cost[start:stop][inside].max(initial=-np.inf))
+
+        return max(map_blocks(len(self.cost), most))
+
     def _between(self, start: int, stop: int, low: float, high: float) -> NDArray[np.bool_]:
         part = self.cost[start:stop]
         inside: NDArray[np.bool_] = (part > low) & (part < high)
         if self.held is not None:
             inside &= self.held[start:stop, None]
         return inside
-
-    def counted(self, values: Array) -> Array:
-        """Rows with weight."""
-        return values if self.held is None else values[self.held]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from faircluster.assignment.radius import RadiusResult, solve_radius
 from faircluster.bounds import check_feasible
-from faircluster.centers.greedy import Metric, farthest_first
+from faircluster.centers.greedy import farthest_first
+from faircluster.centers.metric import Metric
 from faircluster.distances import CostSource, DenseCosts
-from faircluster.estimators._base import BaseFairClusterer, _ratio
+from faircluster.estimators._base import BaseFairClusterer, _check_n_clusters, _ratio, is_number
 from faircluster.groups import Groups
-from faircluster.refinement.bottleneck import Centers, CenterSearch
+from faircluster.refinement.bottleneck import Centers, CenterSearch, settle
 
 __all__ = ["FairKCenter"]
 
@@ -31,8 +33,8 @@ class FairKCenter(  # type: ignore[misc]
 ):
     """k-center in which every cluster keeps bounds on the shares of protected groups.
 
-    The cost is the radius, the largest distance of a point to the center of its cluster; centers
-    are points.
+    The cost is the radius, the largest distance of a point to the center of its cluster. Centers
+    are points, or facilities that ``fit`` names (k-supplier).
 
     Parameters
     ----------
@@ -43,15 +45,17 @@ class FairKCenter(  # type: ignore[misc]
         distances between the points, (n, n).
     bounds, rounding, size_min, size_max, missing, intersect, random_state, verbose
         As in :class:`FairKMeans`. ``rounding="nearest"`` keeps the relaxed radius at the least
-        violation.
+        violation; "randomized" draws every point by itself at that radius (KFC as published), fair
+        in expectation only.
     n_init : int, default=5
         Farthest-first starts; the one with the least relaxed radius is improved.
     n_swaps : int, default=None
-        Swaps of a center that may fail in a row before the search ends, 4 k by default. 0: no swaps.
+        Swaps of a center that may fail in a row before the search ends, 24 + 4 k by default. 0: no swaps.
     max_iter : int, default=20
         Most rounds of improvement; 0 keeps the centers of the best start.
     time_limit : float, default=None
-        Seconds for the search for centers, and again for the last assignment.
+        Seconds; half of them for the search for centers. Without it, work is limited by steps that
+        do not depend on the machine.
 
     Attributes
     ----------
@@ -62,14 +66,14 @@ class FairKCenter(  # type: ignore[misc]
         No assignment to these centers within the bounds has a smaller radius, fractional ones
         included.
     lower_bound_ : float
-        No k centers at all have a smaller radius, with bounds or without (triangle inequality
-        assumed): half of the farthest-first radius.
+        No k centers at all have a smaller radius, with bounds or without: by the triangle
+        inequality, from points far apart.
     gap_ : float
         ``radius_`` over the smallest radius at these centers that is not excluded, minus 1.
     unconstrained_radius_ : float
         Least radius found without bounds.
     center_indices_ : ndarray of shape (k,), int
-        Points that are the centers.
+        Points, or facilities, that are the centers; precomputed, columns of X.
     cluster_centers_ : ndarray of shape (k, d)
         Their coordinates; not there when precomputed.
     price_of_fairness_ : float
@@ -79,13 +83,17 @@ class FairKCenter(  # type: ignore[misc]
 
     Notes
     -----
-    A start costs O(n k d); so does a probe of new centers, plus small linear programs whose size
-    does not depend on n. With centers from farthest-first, the radius is at most 3 times the
-    least fair radius for any centers among the points, relaxed; improvement only lowers it.
+    A start costs O(n k d); a probe of new centers O(n d) to O(n k), plus small linear programs
+    whose size does not depend on n. With farthest-first starts the relaxed radius is at most 3
+    times the least fair radius for any centers among the points, and at most 5 times when only
+    facilities may be centers; improvement only lowers it.
 
     References
     ----------
     Harb & Lam, "KFC: A scalable approximation algorithm for k-center fair clustering", NeurIPS 2020.
+
+    Hochbaum & Shmoys, "A unified approach to approximation algorithms for bottleneck problems",
+    Journal of the ACM 33 (1986): starts for k-supplier.
 
     Examples
     --------
@@ -130,34 +138,123 @@ class FairKCenter(  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit(self, X: Array, groups: Groups, given: Any) -> None:
+    def fit(  # type: ignore[override]
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: Any = None,
+        facilities: Any = None,
+    ) -> Any:
+        """Cluster the points within the bounds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Points; with ``metric="precomputed"`` distances, (n, n), or (n, p) with ``facilities``.
+        y : ignored
+        sensitive_features : array-like or data frame with n rows, default=None
+            Protected attributes, as in :meth:`FairKMeans.fit`.
+        sample_weight : array-like of shape (n,), default=None
+            Non-negative weights; shares and sizes are counted in them.
+        facilities : array-like of shape (m, d), default=None
+            Places that may be centers (k-supplier); with ``metric="precomputed"`` columns of X,
+            shape (m,). By default the points themselves.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Bad input; the message names the argument and the remedy.
+        InfeasibleBoundsError
+            No clustering can meet the bounds; the message says which and why.
+        """
+        checked = self._validate(X, reset=True)
+        places = self._checked_facilities(facilities, checked)
+        groups = self._groups(checked, sensitive_features, sample_weight)
+        _check_n_clusters(self.n_clusters, checked.shape[0])
+        if places is not None and self.n_clusters > len(places):
+            raise ValueError(
+                f"n_clusters={self.n_clusters} is more than the {len(places)} facilities; ask for fewer"
+            )
         self._check_parameters()
+        self._search(Metric(checked, self.metric, places), groups)
+        return self
+
+    def fit_predict(  # type: ignore[override]
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: Any = None,
+        facilities: Any = None,
+    ) -> NDArray[np.int32]:
+        """Fit and return the fair labels, ``labels_``.
+
+        Parameters
+        ----------
+        X, y, sensitive_features, sample_weight, facilities
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,), int32
+        """
+        fitted = self.fit(
+            X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, facilities=facilities
+        )
+        labels: NDArray[np.int32] = fitted.labels_
+        return labels
+
+    def _search(self, metric: Metric, groups: Groups) -> None:
         started = time.perf_counter()
         random_state = check_random_state(self.random_state)
-        metric, bounds = Metric(X, self.metric), self._bounds_on(groups)
+        bounds = self._bounds_on(groups)
         rows = bounds.rows(groups, self.n_clusters, self.size_min, self.size_max)
         check_feasible(groups, bounds, self.n_clusters, self.size_min, self.size_max)
-        deadline = np.inf if self.time_limit is None else started + self.time_limit
+        limit = self.time_limit
+        deadline = np.inf if limit is None else started + 0.5 * limit
         search = CenterSearch(metric, groups, rows, metric.order(), deadline)
-        best, plain, bound = self._best_start(search, groups, random_state)
-        n_swaps = 4 * self.n_clusters if self.n_swaps is None else self.n_swaps
-        best, result, n_iter = search.improve(
-            best, lambda cost: self._solve(cost, groups), n_swaps, random_state, self.max_iter
-        )
-        self._keep(X, best, result, bound, min(plain, result.lower_bound), n_iter)
+        best, plain, bound = self._best_start(search, random_state)
+        n_swaps = 24 + 4 * self.n_clusters if self.n_swaps is None else self.n_swaps
+        best, trail = search.improve(best, n_swaps, random_state, self.max_iter)
+
+        def assign(centers: NDArray[np.intp]) -> RadiusResult:
+            left = None if limit is None else max(started + limit - time.perf_counter(), 0.1 * limit)
+            cost = best.cost if centers is best.rows else metric.to(centers)
+            return self._solve(cost, groups, left, random_state)
+
+        centers, result = settle(trail, assign)
+        self._keep(metric, centers, result, len(trail) - 1)
+        self.lower_bound_ = bound
+        self.unconstrained_radius_ = min(plain, result.lower_bound)
+        self.price_of_fairness_ = _ratio(result.radius, self.unconstrained_radius_)
+        if search.late and result.status != "time_limit":
+            self.status_ = "time_limit"
+            warnings.warn(
+                f"time_limit={limit} s reached by the search for centers; the radius is {result.radius:g}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def _best_start(
-        self, search: CenterSearch, groups: Groups, random_state: np.random.RandomState
+        self, search: CenterSearch, random_state: np.random.RandomState
     ) -> tuple[Centers, float, float]:
         """Centers of least relaxed radius, the least radius without bounds, and the bound on any radius."""
-        held = None if groups.weights is None else groups.weights > 0
+        weights = search.groups.weights
+        held = None if weights is None else weights > 0
         best: Centers | None = None
         plain, bound = np.inf, 0.0
         for start in range(self.n_init):
             first = search.draw(search.order, random_state)
-            centers, radius = farthest_first(search.metric, self.n_clusters, first, search.order, held)
-            plain, bound = min(plain, radius), max(bound, 0.5 * radius)
-            trial = search.probe(centers) if best is None else search.probe(centers, best)
+            centers, radius, below = farthest_first(search.metric, self.n_clusters, first, search.order, held)
+            plain, bound = min(plain, radius), max(bound, below)
+            trial = search.probe(centers, np.inf if best is None else best.radius)
             logger.log(
                 logging.INFO if self.verbose else logging.DEBUG,
                 "FairKCenter: start %d, radius %.6g without bounds, relaxed %.6g",
@@ -168,7 +265,9 @@ class FairKCenter(  # type: ignore[misc]
         assert best is not None
         return best, plain, bound
 
-    def _solve(self, cost: Array, groups: Groups) -> RadiusResult:
+    def _solve(
+        self, cost: Array, groups: Groups, time_limit: float | None, random_state: Any = None
+    ) -> RadiusResult:
         return solve_radius(
             cost,
             groups,
@@ -176,25 +275,22 @@ class FairKCenter(  # type: ignore[misc]
             size_min=self.size_min,
             size_max=self.size_max,
             rounding=self.rounding,
-            time_limit=self.time_limit,
+            time_limit=time_limit,
+            random_state=random_state,
         )
 
-    def _keep(
-        self, X: Array, best: Centers, result: RadiusResult, bound: float, plain: float, n_iter: int
-    ) -> None:
-        bounds = self._bounds_on(result.groups)
+    def _keep(self, metric: Metric, centers: NDArray[np.intp], result: RadiusResult, n_iter: int) -> None:
         self.labels_ = result.labels
-        self.center_indices_ = best.rows
-        if self.metric != "precomputed":
-            self.cluster_centers_ = X[best.rows].copy()
-        self.radius_, self.relaxed_radius_ = result.radius, result.relaxed_radius
-        self.lower_bound_, self.gap_ = bound, result.gap
+        self.center_indices_ = centers
+        if metric.matrix:
+            self.center_indices_ = metric.at(centers)
+        else:
+            self.cluster_centers_ = metric.at(centers)
+        self.radius_, self.relaxed_radius_, self.gap_ = result.radius, result.relaxed_radius, result.gap
         self.violation_, self.status_, self.quotas_ = result.violation, result.status, result.quotas
-        self.unconstrained_radius_ = plain
-        self.price_of_fairness_ = _ratio(result.radius, plain)
-        self.groups_, self.bounds_ = result.groups.summary(), bounds
-        self.limits_ = bounds.limits(result.groups, self.n_clusters) if result.rows.descriptions else None
-        self.n_iter_ = n_iter
+        self.groups_, self.bounds_ = result.groups.summary(), self._bounds_on(result.groups)
+        limits = self.bounds_.limits(result.groups, self.n_clusters) if result.rows.descriptions else None
+        self.limits_, self.n_iter_ = limits, n_iter
 
     def _check_parameters(self) -> None:
         for name, least in (("n_init", 1), ("max_iter", 0), ("n_swaps", 0)):
@@ -203,18 +299,46 @@ class FairKCenter(  # type: ignore[misc]
                 continue
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        if self.time_limit is not None and not (is_number(self.time_limit) and self.time_limit > 0):
+            raise ValueError(f"time_limit must be None or seconds above zero, got {self.time_limit!r}")
 
     def _validate(self, X: Any, *, reset: bool) -> Array:
         if not isinstance(self.metric, str):
             raise ValueError(f"metric must be the name of a metric or 'precomputed', got {self.metric!r}")
         X = super()._validate(X, reset=reset)
         if self.metric == "precomputed":
-            if reset and X.shape[0] != X.shape[1]:
-                raise ValueError(f"X must be a square matrix of distances when precomputed, got {X.shape}")
-            if (X < 0).any():
-                row = int(np.flatnonzero((X < 0).any(axis=1))[0])
-                raise ValueError(f"X holds negative distances, the first in row {row}")
+            negative = (X < 0).any(axis=1)
+            if negative.any():
+                raise ValueError(f"X holds negative distances, the first in row {int(np.argmax(negative))}")
         return X
+
+    def _checked_facilities(self, facilities: Any, X: Array) -> Array | None:
+        """Coordinates of the facilities, or precomputed their columns of X; None: the points."""
+        n, d = X.shape
+        if self.metric != "precomputed":
+            if facilities is None:
+                return None
+            places = check_array(facilities, dtype=X.dtype, order="C", input_name="facilities")
+            if places.shape[1] != d:
+                raise ValueError(
+                    f"facilities has {places.shape[1]} columns but X has {d}; they must be the same"
+                )
+            return np.asarray(places)
+        if facilities is None:
+            if n != d:
+                raise ValueError(
+                    f"X must be a square matrix of distances when precomputed, got {X.shape}; "
+                    "name the columns that may be centers with facilities"
+                )
+            return None
+        columns = np.asarray(facilities)
+        inside = columns.dtype.kind in "iu" and columns.ndim == 1 and len(np.unique(columns)) == columns.size
+        if not inside or (columns < 0).any() or (columns >= d).any():
+            raise ValueError(
+                f"facilities must be different columns of X, whole numbers from 0 to {d - 1}, "
+                f"when precomputed; got {facilities!r}"
+            )
+        return columns.astype(np.intp)
 
     def _cost_source(self, X: Array, given: Any) -> CostSource:
         return DenseCosts(self._distances(X))
@@ -227,7 +351,8 @@ class FairKCenter(  # type: ignore[misc]
     def _assign(self, X: Any, sensitive_features: Any, sample_weight: Any) -> Any:
         check_is_fitted(self)
         checked = self._validate(X, reset=False)
-        return self._solve(self._distances(checked), self._groups(checked, sensitive_features, sample_weight))
+        groups = self._groups(checked, sensitive_features, sample_weight)
+        return self._solve(self._distances(checked), groups, self.time_limit, self.random_state)
 
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, sensitive_features: Any = None

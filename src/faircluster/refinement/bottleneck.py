@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faircluster.assignment.prices import Relaxation
 from faircluster.assignment.radius import RadiusResult
-from faircluster.assignment.relaxed_radius import relaxed_radius
+from faircluster.assignment.radius_rounding import relaxed_labels
+from faircluster.assignment.relaxed_radius import RelaxedSearch
+from faircluster.assignment.transport import assign_by_price
 from faircluster.bounds import BoundRows
-from faircluster.centers.greedy import Metric, minimax_member
+from faircluster.centers.greedy import minimax_center
+from faircluster.centers.metric import Metric
+from faircluster.distances import DenseCosts
 from faircluster.groups import Groups
+from faircluster.sampling import stratified_sample
 
-__all__ = ["CenterSearch", "Centers"]
+__all__ = ["CenterSearch", "Centers", "settle"]
 
 Array = NDArray[Any]
+_LARGE = 200_000  # points above which swaps are tried on a sample first
+_SAMPLE = 50_000
+# facilities near a tight point: drawn, judged by so many points, and the best tried
+_CANDIDATES, _WITNESSES, _BEST = 400, 20_000, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +38,7 @@ class Centers:
     Attributes
     ----------
     rows : ndarray of shape (k,), int
-        Points that are the centers.
+        Facilities that are the centers.
     cost : ndarray of shape (n, k)
         Distances to them.
     radius : float
@@ -53,22 +64,27 @@ class CenterSearch:
     deadline : float, default=inf
         Value of ``time.perf_counter()`` at which to stop.
 
+    Attributes
+    ----------
+    late : bool
+        Whether the deadline has ended a search.
+
     Notes
     -----
-    One probe of new centers costs O(n d) for the distances and one check of feasibility just below
-    the best radius; only successful probes search for their radius.
+    New centers cost O(n d) for the distances. Most are turned down in O(n), because some point
+    would have no center near enough; the others take one pass over the costs, O(n k), and linear
+    programs in S * k quotas that begin with the cuts of earlier centers. Only successful ones
+    search for their radius.
 
     Examples
     --------
-    >>> from faircluster.assignment.radius import solve_radius
     >>> from faircluster.bounds import FairnessBounds
     >>> X, groups = np.arange(8.0)[:, None], Groups.from_features(list("abababab"))
     >>> rows = FairnessBounds.slack(0.5).rows(groups, 2)
     >>> metric = Metric(X)
     >>> search = CenterSearch(metric, groups, rows, metric.order())
     >>> start = search.probe(np.array([0, 7]))
-    >>> assign = lambda cost: solve_radius(cost, groups, 0.5)
-    >>> search.improve(start, assign, 10, np.random.RandomState(0))[0].radius
+    >>> search.improve(start, 10, np.random.RandomState(0))[0].radius
     2.0
     """
 
@@ -78,6 +94,11 @@ class CenterSearch:
         self.metric, self.groups, self.rows, self.deadline = metric, groups, rows, deadline
         self._mass = np.ones(groups.n_rows) if groups.weights is None else groups.weights
         self.order = order[self._mass[order] > 0]
+        self.late = False
+        self._last: RelaxedSearch | None = None
+        self._last_sampled: RelaxedSearch | None = None
+        self._relaxation: Relaxation | None = None
+        self._sample = self._sampled() if groups.n_rows > _LARGE else None
 
     def draw(self, rows: NDArray[np.intp], random_state: np.random.RandomState) -> int:
         """Draw one of these points by weight, so that a point of weight 2 counts as two points."""
@@ -85,35 +106,20 @@ class CenterSearch:
         at = np.searchsorted(total, random_state.uniform() * total[-1], side="right")
         return int(rows[min(int(at), len(rows) - 1)])
 
-    def probe(self, rows: NDArray[np.intp], best: Centers | None = None) -> Centers:
-        """Relaxed radius of centers; infinite when it does not beat the best."""
-        if best is not None and (rows == best.rows).all():
-            return Centers(rows, best.cost, np.inf)
-        cost = self.metric.to(rows) if best is None else self._changed(rows, best)
-        below = np.inf if best is None else best.radius
-        return Centers(rows, cost, relaxed_radius(cost, self.groups, self.rows, below=below))
-
-    def _changed(self, rows: NDArray[np.intp], best: Centers) -> Array:
-        cost = best.cost.copy()
-        new = np.flatnonzero(rows != best.rows)
-        cost[:, new] = self.metric.to(rows[new])
-        return cost
+    def probe(self, rows: NDArray[np.intp], below: float = np.inf) -> Centers:
+        """Relaxed radius of centers; infinite when it is not below a value."""
+        cost = self.metric.to(rows)
+        return Centers(rows, cost, self._radius(cost, below))
 
     def improve(
-        self,
-        best: Centers,
-        assign: Any,
-        n_swaps: int,
-        random_state: np.random.RandomState,
-        max_iter: int = 20,
-    ) -> tuple[Centers, RadiusResult, int]:
+        self, best: Centers, n_swaps: int, random_state: np.random.RandomState, max_iter: int = 20
+    ) -> tuple[Centers, list[tuple[NDArray[np.intp], float]]]:
         """Recenter and swap until nothing helps.
 
         Parameters
         ----------
         best : Centers
-        assign : callable
-            Cost -> RadiusResult, the assignment by which clusters are judged.
+            Their cost matrix is written to.
         n_swaps : int
             Swaps in a row that may fail before the search ends.
         random_state : RandomState
@@ -123,77 +129,181 @@ class CenterSearch:
         Returns
         -------
         centers : Centers
-        result : RadiusResult
-            Their assignment.
-        n_iter : int
-            Rounds that found better centers.
+        trail : list of (rows, radius)
+            All centers on the way, these last, with their relaxed radii, which fall.
         """
-        result = assign(best.cost)
-        rounds = 0
-        while rounds < max_iter:
-            better = self._recentered(best, result)
-            if better.radius >= best.radius:
-                better = self._swapped(best, result, n_swaps, random_state)
-            if better.radius >= best.radius:
+        trail = [(best.rows, best.radius)]
+        while len(trail) <= max_iter and not self._is_late():
+            labels = self._labels(best)
+            better = self._recentered(best, labels)
+            if better is None:
+                better = self._swapped(best, labels, n_swaps, random_state)
+            if better is None:
                 break
-            rounds += 1
-            after = assign(better.cost)
-            if after.violation <= result.violation and after.radius >= result.radius:
-                break  # a better relaxation that whole points cannot follow
-            best, result = better, after
-        return best, result, rounds
+            best = better
+            trail.append((best.rows, best.radius))
+        return best, trail
 
-    def _recentered(self, best: Centers, result: RadiusResult) -> Centers:
-        """Every cluster around the member with the least largest distance; empty ones reopen."""
+    def _sampled(self) -> tuple[NDArray[np.intp], Groups]:
+        """Rows of a sample, and groups in which they stand for all."""
+        signature = self.groups.signature[self.order]
+        chosen, weights = stratified_sample(
+            signature, self.groups.n_signatures, _SAMPLE, self._mass[self.order]
+        )
+        rows = self.order[chosen]
+        return rows, replace(self.groups, signature=self.groups.signature[rows], weights=weights)
+
+    def _radius(self, cost: Array, below: float) -> float:
+        self._last = RelaxedSearch(cost, self.groups, self.rows, self._last)
+        return self._last.run(below)
+
+    def _labels(self, best: Centers) -> NDArray[np.int32]:
+        labels, self._relaxation = relaxed_labels(
+            best.cost, self.groups, self.rows, best.radius, self._relaxation
+        )
+        return labels
+
+    def _recentered(self, best: Centers, labels: NDArray[np.int32]) -> Centers | None:
+        """Every cluster around the facility with the least largest distance; empty ones reopen."""
         rows = best.rows.copy()
-        sizes = result.quotas.sum(axis=0)
-        own = best.cost[np.arange(len(result.labels)), result.labels]
+        sizes = self._sizes(labels, len(rows))
+        own = best.cost[np.arange(len(labels)), labels]
         for j in np.flatnonzero(sizes > 0):
-            rows[j] = minimax_member(self.metric, self._members(result.labels, int(j)), int(rows[j]))[0]
+            rows[j] = minimax_center(self.metric, self._members(labels, int(j)), int(rows[j]))[0]
         for j in np.flatnonzero(sizes == 0):
             # a center inside the largest cluster, where its points are farthest from their own
-            members = self._members(result.labels, int(np.argmax(sizes)))
-            rows[j] = members[np.argmax(own[members])]
+            members = self._members(labels, int(np.argmax(sizes)))
+            rows[j] = self.metric.nearest(int(members[np.argmax(own[members])]))
             own = np.minimum(own, self.metric.to(rows[j : j + 1])[:, 0])
-        if self._late():
-            return best
-        return self.probe(rows, best)
+        if (rows == best.rows).all() or len(set(rows.tolist())) < len(rows) or self._is_late():
+            return None
+        found = self.probe(rows, best.radius)
+        return found if found.radius < best.radius else None
 
     def _swapped(
-        self, best: Centers, result: RadiusResult, n_swaps: int, random_state: np.random.RandomState
-    ) -> Centers:
-        """Replace one center at a time; the emptiest clusters give way first."""
-        sizes = result.quotas.sum(axis=0)
-        own = best.cost[np.arange(len(result.labels)), result.labels]
-        emptiest = np.argsort(sizes, kind="stable")
-        k = len(sizes)
-        for trial in range(n_swaps):
-            if self._late():
+        self, best: Centers, labels: Array, n_swaps: int, random_state: np.random.RandomState
+    ) -> Centers | None:
+        """Let one facility after the other take the place of a center that can be spared."""
+        emptiest = np.argsort(self._sizes(labels, len(best.rows)), kind="stable")
+        none = np.zeros((self.groups.n_signatures, len(best.rows)))
+        nearest, margin, least = assign_by_price(DenseCosts(best.cost), self.groups.signature, none)
+        entrants = self._entrants(best, labels, random_state)
+        for trial, entrant in zip(range(n_swaps), entrants, strict=False):
+            if self._is_late():
                 break
-            leaver = int(emptiest[trial % k])
-            entrant = self._entrant(trial // k, result.labels, own, random_state)
-            rows = best.rows.copy()
-            rows[leaver] = entrant
-            found = best if entrant in best.rows else self.probe(rows, best)
-            if found.radius < best.radius:
-                return found
-        return best
+            if entrant in best.rows:
+                continue
+            column = self.metric.to(np.array([entrant]))[:, 0]
+            # points that only their own center or the entrant would be near enough to
+            far = self.order[column[self.order] >= best.radius]
+            if (least[far] >= best.radius).any():
+                continue
+            needed = np.unique(nearest[far[least[far] + margin[far] >= best.radius]])
+            spare = emptiest[~np.isin(emptiest, needed)]
+            for leaver in dict.fromkeys([*spare[:1], *spare[trial % max(len(spare), 1) :][:1]]):
+                found = self._with_column(best, int(leaver), entrant, column)
+                if found is not None:
+                    return found
+        return None
 
-    def _entrant(self, turn: int, labels: Array, own: Array, random_state: np.random.RandomState) -> int:
-        """Name a point worth trying: the farthest, the middle of all, then points drawn from everywhere."""
-        if turn == 0:
-            return int(self.order[np.argmax(own[self.order])])
-        if turn == 1:
-            return minimax_member(self.metric, self.order, int(self.order[0]), 8)[0]
-        if turn % 2:
-            return self.draw(self.order, random_state)
-        # from the cluster of the farthest point
+    def _with_column(self, best: Centers, j: int, entrant: int, column: Array) -> Centers | None:
+        """Centers with one replaced, if their relaxed radius is smaller."""
+        before = best.cost[:, j].copy()
+        best.cost[:, j] = column
+        radius = self._radius(best.cost, best.radius) if self._likely(best) else np.inf
+        if radius < best.radius:
+            rows = best.rows.copy()
+            rows[j] = entrant
+            return Centers(rows, best.cost, radius)
+        best.cost[:, j] = before
+        return None
+
+    def _likely(self, best: Centers) -> bool:
+        """Whether a sample of large data says that a smaller radius may do."""
+        if self._sample is None:
+            return True
+        rows, groups = self._sample
+        cost = np.ascontiguousarray(best.cost[rows])
+        self._last_sampled = RelaxedSearch(cost, groups, self.rows, self._last_sampled)
+        return self._last_sampled.below(best.radius)
+
+    def _entrants(self, best: Centers, labels: Array, random_state: np.random.RandomState) -> Iterator[int]:
+        """Facilities worth trying, without end: those that relieve what is tight, then from everywhere."""
+        own = best.cost[np.arange(len(labels)), labels]
         farthest = int(self.order[np.argmax(own[self.order])])
-        return self.draw(self._members(labels, int(labels[farthest])), random_state)
+        yield self.metric.nearest(farthest)
+        if self.metric.own:
+            yield minimax_center(self.metric, self.order, int(self.order[0]), 8)[0]
+        yield from self._relieving(best, random_state)
+        members = self._members(labels, int(labels[farthest]))
+        while True:
+            yield self.metric.nearest(self.draw(self.order, random_state))
+            yield self.metric.nearest(self.draw(members, random_state))
+
+    def _relieving(self, best: Centers, random_state: np.random.RandomState) -> list[int]:
+        """Facilities that serve points from as many as possible of the sets that rule out a smaller radius.
+
+        They are near to points of the smallest set, often a single one far from everybody.
+        """
+        self._last = RelaxedSearch(best.cost, self.groups, self.rows, self._last)
+        sets = self._last.blocking(best.radius)
+        if not sets:
+            return []
+        smallest = min(sets, key=len)
+        near = np.flatnonzero(self.metric.of(self.draw(smallest, random_state)) < best.radius)
+        if self.metric.own:
+            near = near[self._mass[near] > 0]
+        near = random_state.permutation(near)[:_CANDIDATES]
+        parts = [points[:: -(-len(points) * len(sets) // _WITNESSES)] for points in sets]
+        points = np.concatenate(parts)
+        starts = np.cumsum([0, *map(len, parts[:-1])])
+        scores = []
+        for row in near.tolist():
+            reached = self.metric.among(points, row) < best.radius
+            shares = np.add.reduceat(reached, starts, dtype=np.float64) / [len(part) for part in parts]
+            # sets reached at all come first, then how much of them
+            scores.append(-float((shares > 0).sum() + shares.mean()))
+        return [int(row) for row in near[np.argsort(scores, kind="stable")[:_BEST]]]
+
+    def _sizes(self, labels: Array, k: int) -> NDArray[np.float64]:
+        return np.bincount(labels, self._mass, k).astype(np.float64)
 
     def _members(self, labels: Array, j: int) -> NDArray[np.intp]:
         members: NDArray[np.intp] = self.order[labels[self.order] == j]
         return members
 
-    def _late(self) -> bool:
-        return time.perf_counter() >= self.deadline
+    def _is_late(self) -> bool:
+        self.late |= time.perf_counter() >= self.deadline
+        return self.late
+
+
+def settle(
+    trail: list[tuple[NDArray[np.intp], float]],
+    assign: Callable[[NDArray[np.intp]], RadiusResult],
+    tries: int = 4,
+) -> tuple[NDArray[np.intp], RadiusResult]:
+    """Assign whole points to the last centers, or to earlier ones where that gives a smaller radius.
+
+    Parameters
+    ----------
+    trail : list of (rows, relaxed radius)
+        From :meth:`CenterSearch.improve`.
+    assign : callable
+        Rows of centers -> RadiusResult.
+    tries : int, default=4
+        Most assignments.
+
+    Returns
+    -------
+    rows : ndarray of shape (k,), int
+    result : RadiusResult
+        Of least violation, then least radius.
+    """
+    rows, result = trail[-1][0], assign(trail[-1][0])
+    for earlier, relaxed in trail[-2 : -tries - 1 : -1]:
+        if result.violation == 0 and result.radius <= relaxed:
+            break  # no assignment to earlier centers can be better
+        other = assign(earlier)
+        if (other.violation, other.radius) < (result.violation, result.radius):
+            rows, result = earlier, other
+    return rows, result
