@@ -1,0 +1,197 @@
+"""Deep fair clustering: the tables and figures of Zhang & Davidson (2021), with rivals beside.
+
+python -m benchmarks.deep [--missing] [--only dataset=mnist_usps --only seed=0] [--quick]
+
+A row is one fit of one seed; rows add up in results/deep.json, and ``--missing`` goes on after an
+interruption. Where a CUDA device is there it is used; every row names the device. Data: the folder of
+FAIRCLUSTER_DATA, else fetched.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from benchmarks import harness
+from benchmarks.harness import Task
+
+Params = dict[str, Any]
+SEEDS = range(3)
+DEEP_DATA = ("mnist_usps", "reverse_mnist", "har")
+TABLES = ("census", "bank", "credit")
+METHODS: dict[str, Params] = {
+    "best": {"preset": "best"},
+    "paper": {"preset": "paper"},
+    "imsat": {"preset": "paper", "bounds": None},
+    "paper_without_fair_step": {"preset": "paper", "fair_epochs": 0},
+    "best_without_images": {"preset": "best", "perturbation": "vat"},  # no domain knowledge
+}
+
+
+def images_or_signals(dataset: str, part: str, rows: int | None) -> tuple[Any, Any, Any]:
+    """Samples, groups and classes; a part of each group for quick runs."""
+    from faircluster import datasets
+
+    if dataset == "har":
+        version = "recomputed"  # the features that the data folder has
+        found = datasets.load_har(part, version=version)
+    else:
+        found = getattr(datasets, f"load_{dataset}")(part)
+    chosen = np.arange(len(found.X))
+    if rows is not None and rows < len(chosen):
+        chosen = np.sort(np.random.default_rng(0).permutation(len(chosen))[:rows])
+    return found.X[chosen], found.sensitive[chosen], found.target[chosen]
+
+
+def table(dataset: str) -> tuple[Any, Any, Any]:
+    """Standardized features, groups and classes as in Table 2."""
+    from sklearn.preprocessing import StandardScaler
+
+    from faircluster import datasets
+
+    if dataset == "census":
+        found = datasets.load_adult()
+        names = [name for name in found.feature_names if name != "capital-loss"]
+        sensitive, keep = found.sensitive["sex"], slice(None)
+    elif dataset == "bank":
+        found, keep = datasets.load_bank("small"), slice(None)
+        names, sensitive = list(found.feature_names), found.sensitive["marital"]
+    else:
+        found = datasets.load_credit_default()
+        names, sensitive = list(found.feature_names), found.sensitive["MARRIAGE"]
+        keep = np.isin(sensitive, (1, 2))
+    X = StandardScaler().fit_transform(found.data[names].to_numpy(dtype=np.float64))[keep]
+    return X.astype(np.float32), sensitive.to_numpy()[keep], found.target.to_numpy()[keep]
+
+
+def fit(
+    dataset: str,
+    method: str,
+    seed: int,
+    rows: int | None = None,
+    eps: float | None = None,
+    fairness: float | None = None,
+    epochs: int | None = None,
+    fair_epochs: int | None = None,
+) -> Params:
+    """One fit: labels of the network and of the engine, in training and, without attribute, on test parts."""
+    import torch
+
+    from faircluster import DeepFairClustering, FairnessBounds
+    from faircluster.deep import diagnose
+
+    tabular = dataset in TABLES
+    train = "all" if dataset == "har" else "train"
+    X, groups, target = table(dataset) if tabular else images_or_signals(dataset, train, rows)
+    k = len(np.unique(target))
+    settings = dict(METHODS[method])
+    if eps is not None:
+        settings["bounds"] = FairnessBounds.interval(eps)
+    given = {"fairness": fairness, "epochs": epochs, "fair_epochs": fair_epochs}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    model = DeepFairClustering(k, random_state=seed, **settings)
+    begun, cpu = time.perf_counter(), time.process_time()
+    model.fit(X, sensitive_features=groups)
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    result = {
+        "network": scores(target, model.labels_, groups, k),
+        "fair": scores(target, model.fair_labels_, groups, k),
+        "violation": model.violation_,
+        "gap": model.gap_,
+        "start_scores": model.scores_,
+        "status": model.status_,
+        "remarks": diagnose(model),
+        "network_kind": model.network_kind_,
+        "image_augmentation": not tabular and dataset != "har" and method == "best",
+        "epochs": model.n_iter_,
+        "epoch_seconds": {
+            stage: float(
+                np.median([row["seconds"] for row in model.history_ if row["stage"] == stage] or [0.0])
+            )
+            for stage in ("pretrain", "align", "fair")
+        },
+        "fair_step_seconds": [row["fair_seconds"] for row in model.history_ if "fair_seconds" in row],
+        "cpu_seconds": cpu,
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else platform.processor() or "CPU",
+        "torch": torch.__version__,
+        "seconds": {"best": seconds, "median": seconds, "all": [seconds]},
+    }
+    if not tabular and dataset != "har":
+        X, groups, target = images_or_signals(dataset, "test", rows)
+        result["test"] = scores(target, model.predict(X), groups, k)
+        assigned = model.assign(X, sensitive_features=groups)
+        result["test_fair"] = scores(target, assigned, groups, k)
+    return result
+
+
+def rival(dataset: str, method: str, seed: int, rows: int | None = None) -> Params:
+    """k-means and fair k-means on raw features."""
+    from sklearn.cluster import KMeans
+
+    from faircluster import FairKMeans
+
+    whole = "all" if dataset == "har" else "train"
+    X, groups, target = table(dataset) if dataset in TABLES else images_or_signals(dataset, whole, rows)
+    X, k = np.asarray(X, dtype=np.float32).reshape(len(X), -1), len(np.unique(target))
+    begun = time.perf_counter()
+    if method == "kmeans":
+        labels = KMeans(k, n_init=3, random_state=seed).fit_predict(X)
+    else:
+        model = FairKMeans(k, bounds="exact", n_init=3, n_swaps=0, random_state=seed)
+        labels = model.fit_predict(X, sensitive_features=groups)
+    seconds = time.perf_counter() - begun
+    found = scores(target, labels, groups, k)
+    return {"network": found, "seconds": {"best": seconds, "median": seconds, "all": [seconds]}}
+
+
+def scores(target: Any, labels: Any, groups: Any, k: int) -> dict[str, float]:
+    """Accuracy, NMI, balance, MNCE and F-beta."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    from faircluster.metrics import balance, clustering_accuracy, f_beta, mnce
+
+    return {
+        "accuracy": clustering_accuracy(target, labels),
+        "nmi": float(normalized_mutual_info_score(target, labels)),
+        "balance": balance(labels, groups, n_clusters=k),
+        "mnce": mnce(labels, groups),
+        "f_beta": f_beta(target, labels, groups),
+    }
+
+
+JOBS = {"fit": fit, "rival": rival}
+
+
+def plan(quick: bool) -> Iterator[Task]:
+    """Tables 1 to 4 and the sensitivity of Figure 2."""
+    if quick:
+        for dataset in ("mnist_usps", "reverse_mnist"):
+            yield Task("fit", {"dataset": dataset, "method": "best", "seed": 0, "rows": 11_215}, timeout=1800)
+        return
+    for seed in SEEDS:
+        for dataset in (*DEEP_DATA, *TABLES):  # Tables 1, 2 and 3
+            for method in METHODS:
+                if method == "best_without_images" and dataset not in ("mnist_usps", "reverse_mnist"):
+                    continue
+                yield Task("fit", {"dataset": dataset, "method": method, "seed": seed}, timeout=20_000)
+            for method in ("kmeans", "fair_kmeans"):
+                yield Task("rival", {"dataset": dataset, "method": method, "seed": seed}, timeout=4000)
+        for method in ("best", "paper"):
+            for eps in (0.01, 0.02, 0.03, 0.04):  # Table 4
+                params = {"dataset": "mnist_usps", "method": method, "seed": seed, "eps": eps}
+                yield Task("fit", params, timeout=20_000)
+            for weight in (0.5, 1.0, 2.0, 8.0):  # Figure 2
+                params = {"dataset": "mnist_usps", "method": method, "seed": seed, "fairness": weight}
+                yield Task("fit", params, timeout=20_000)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main("deep", JOBS, plan))

@@ -1,0 +1,178 @@
+"""The fair step: what the network predicts becomes an assignment that keeps the bounds exactly."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
+from faircluster.assignment.prices import Relaxation
+from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
+from faircluster.groups import Groups
+
+__all__ = ["FairLabels", "fair_labels", "sizes_for"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class FairLabels:
+    """Fair labels and how far they are from the predictions.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,), int32
+    confidence : ndarray of shape (n,), float32
+        Probability that the network gives each label.
+    moved : float
+        Share of the points whose label is not the predicted one.
+    violation : float
+        Largest excess over any bound, in points.
+    cost : float
+        Sum of ``1 - p`` over the labels.
+    gap : float
+        How far that may be from the least possible, as a fraction.
+    start : Relaxation or None
+        Where the next call should start.
+    seconds : float
+    """
+
+    labels: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    moved: float
+    violation: float
+    cost: float
+    gap: float
+    start: Relaxation | None
+    seconds: float
+
+
+def fair_labels(
+    proba: Array,
+    groups: Groups,
+    bounds: FairnessBounds,
+    *,
+    sizes: str | Array | None = "predicted",
+    start: Relaxation | None = None,
+) -> FairLabels:
+    """Assign points to clusters within the bounds at least ``sum (1 - p)``.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n, k), float32 or float64
+        Probabilities of the clusters.
+    groups : Groups
+    bounds : FairnessBounds
+    sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
+        Sizes of the clusters: as predicted, equal, given (scaled to n), or free.
+    start : Relaxation, default=None
+        ``start`` of the last call: its prices are the starting point.
+
+    Returns
+    -------
+    FairLabels
+        Violation 0, the optimum up to ``gap``. Where the bounds cannot be kept at those sizes the sizes
+        are left free.
+
+    Raises
+    ------
+    InfeasibleBoundsError
+        No assignment keeps the bounds, whatever the sizes.
+    ValueError
+        `sizes` of another kind.
+
+    Notes
+    -----
+    O(n k) and an integer program in S * k variables. Zhang & Davidson (2021, section 3.3) fix the quotas at
+    fractions, which whole points cannot meet; here each count is rounded up or down, whichever costs less.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faircluster import FairnessBounds, Groups
+    >>> proba = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]])
+    >>> fair = fair_labels(proba, Groups.from_features(list("aabb")), FairnessBounds.exact())
+    >>> fair.labels.tolist(), fair.moved, fair.violation
+    ([0, 1, 0, 1], 0.5, 0.0)
+    """
+    begun = time.perf_counter()
+    k = proba.shape[1]
+    predicted = proba.argmax(axis=1)
+    cost = 1.0 - proba
+    fixed = sizes_for(sizes, predicted, groups, k)
+    result: AssignmentResult | None = None
+    if fixed is not None:
+        try:
+            result = solve(AssignmentProblem(cost, groups, bounds, fixed, fixed, start=start))
+        except InfeasibleBoundsError:  # whole points may not fit these sizes; they may fit others
+            result = None
+    if result is None:
+        result = solve(AssignmentProblem(cost, groups, bounds, start=start))
+    labels = result.labels
+    return FairLabels(
+        labels=labels,
+        confidence=proba[np.arange(len(labels)), labels].astype(np.float32),
+        moved=float(np.mean(labels != predicted)),
+        violation=result.violation,
+        cost=result.cost,
+        gap=result.gap,
+        start=result.relaxation if result.relaxation is not None else start,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def sizes_for(
+    sizes: str | Array | None, predicted: NDArray[np.intp], groups: Groups, n_clusters: int
+) -> NDArray[np.float64] | None:
+    """Whole sizes of the clusters that sum to n; None for free sizes.
+
+    Predicted sizes below ``1 / smallest share`` are raised to that at the cost of the largest clusters:
+    otherwise the smallest group would have no place there. O(n + k).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faircluster import Groups
+    >>> groups = Groups.from_features(list("ab") * 5)
+    >>> sizes_for("predicted", np.array([0] * 9 + [1]), groups, 2).tolist()
+    [8.0, 2.0]
+    """
+    n = groups.n_rows
+    if sizes is None:
+        return None
+    if isinstance(sizes, str) and sizes == "uniform":
+        share = np.full(n_clusters, 1.0 / n_clusters)
+    elif isinstance(sizes, str) and sizes == "predicted":
+        counts = np.bincount(predicted, minlength=n_clusters)
+        return _raised(counts, groups).astype(np.float64)
+    elif isinstance(sizes, str):
+        raise ValueError(f"sizes must be 'predicted', 'uniform', None or an array of sizes, got {sizes!r}")
+    else:
+        given = np.asarray(sizes, dtype=np.float64)
+        if (
+            given.shape != (n_clusters,)
+            or not np.isfinite(given).all()
+            or (given < 0).any()
+            or not given.sum()
+        ):
+            raise ValueError(f"sizes must be {n_clusters} sizes of at least 0, not all 0, got {sizes!r}")
+        share = given / given.sum()
+    counts = np.floor(share * n)
+    largest = np.argsort(counts - share * n, kind="stable")
+    counts[largest[: n - int(counts.sum())]] += 1
+    return counts
+
+
+def _raised(counts: NDArray[np.intp], groups: Groups) -> NDArray[np.intp]:
+    shares = groups.shares[groups.shares > 0]
+    least = math.ceil(1.0 / shares.min() - 1e-9) if len(shares) else 1
+    least = min(least, groups.n_rows // len(counts))
+    raised: NDArray[np.intp] = np.maximum(counts, least)
+    for _ in range(int(raised.sum()) - groups.n_rows):
+        raised[raised.argmax()] -= 1
+    return raised

@@ -1,0 +1,250 @@
+"""A whole fit: several starts, the best of them taken through the fair stage, checkpoints on the way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from faircluster.assignment.prices import Relaxation
+from faircluster.deep.fair_step import FairLabels
+from faircluster.deep.files import read_tensors, write_tensors
+from faircluster.deep.training import DivergedError, Job, Run, train_stage
+
+__all__ = ["Fitted", "fit_network", "stored_seed"]
+
+KIND = "faircluster deep checkpoint"
+logger = logging.getLogger("faircluster")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Outcome of :func:`fit_network`.
+
+    Attributes
+    ----------
+    run : Run
+        With the trained network.
+    scores : list of float
+        Label-free score of every start; lower is better, infinite if it diverged.
+    status : {"finished", "balance_reached", "diverged"}
+    """
+
+    run: Run
+    scores: list[float]
+    status: str
+
+
+class _Keeper:
+    """Best start so far, scores, and the checkpoint file."""
+
+    def __init__(self, path: Path | None, fingerprint: str, seed: int, level: int) -> None:
+        self.path, self.fingerprint, self.seed, self.level = path, fingerprint, seed, level
+        self.scores: list[float] = []
+        self.best: dict[str, torch.Tensor] = {}
+
+    def on_epoch(self, run: Run) -> None:
+        row = run.history[-1]
+        logger.log(
+            self.level,
+            "start %d, %s epoch %d: loss %.4f, balance %.3f%s, %.1f s",
+            *(row["start"] + 1, row["stage"], row["epoch"] + 1, row["loss"], row["balance"]),
+            f", moved {row['moved']:.2%}" if "moved" in row else "",
+            row["seconds"],
+        )
+        self.save(run)
+
+    def save(self, run: Run) -> None:
+        if self.path is None:
+            return
+        header = {
+            "fingerprint": self.fingerprint,
+            "seed": self.seed,
+            "scores": self.scores,
+            "run": {name: getattr(run, name) for name in ("start", "stage", "epoch", "history", "reached")},
+        }
+        tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, state in run.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(v) for name, v in state.items()}
+        write_tensors(self.path, KIND, header, tensors | _pack_fair(run.fair, "fair") | _pack_warm(run.warm))
+
+    def load(self, run: Run) -> None:
+        """Put a run where the checkpoint left it."""
+        assert self.path is not None
+        header, tensors = read_tensors(self.path, KIND)
+        if header["fingerprint"] != self.fingerprint:
+            raise ValueError(
+                f"checkpoint {self.path} belongs to a fit with other data or parameters; delete it, or name "
+                "another file"
+            )
+        self.scores = header["scores"]
+        for name, value in header["run"].items():
+            setattr(run, name, value)
+        run.network.load_state_dict(_under(tensors, "network."))
+        self.best = _under(tensors, "best.")
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in _under(tensors, "optimizer.").items():
+            number, _, what = name.partition(".")
+            state.setdefault(int(number), {})[what] = value
+        groups = run.optimizer.state_dict()["param_groups"]
+        run.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        run.fair, run.warm = _unpack_fair(_under(tensors, "fair.")), _unpack_warm(_under(tensors, "warm."))
+
+    def drop(self) -> None:
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def fit_network(
+    job: Job,
+    make_network: Callable[[int], nn.Module],
+    *,
+    checkpoint: str | os.PathLike[str] | None,
+    fingerprint: dict[str, Any],
+    level: int,
+) -> Fitted:
+    """Train every start without the fairness term, and the best of them with it.
+
+    Parameters
+    ----------
+    job : Job
+    make_network : callable
+        Seed to a new network on the job's device.
+    checkpoint : path or None
+        Written after every epoch; a fit that finds it there goes on from it, and removes it at its end.
+    fingerprint : dict
+        Plain JSON that tells this fit from others.
+    level : int
+        Logging level of progress.
+
+    Returns
+    -------
+    Fitted
+        A start's score is ``confidence * H(Y|X) - marginal * H(Y) + invariance * KL`` over its last epoch;
+        the least is taken.
+
+    Raises
+    ------
+    DivergedError
+        Every start diverged.
+    ValueError
+        The checkpoint belongs to another fit or is damaged.
+    """
+    text = json.dumps(fingerprint, sort_keys=True)
+    path = None if checkpoint is None else Path(checkpoint)
+    keeper = _Keeper(path, text, job.seed, level)
+    run = _begin(job, make_network, 0)
+    if path is not None and path.exists():
+        keeper.load(run)
+    while run.stage == "pretrain":
+        keeper.scores, failure = _finish_start(job, run, keeper)
+        if run.start + 1 < job.recipe.n_init:
+            run = _begin(job, make_network, run.start + 1, run.history)
+            continue
+        if not np.isfinite(min(keeper.scores)):
+            raise failure if failure is not None else DivergedError("every start diverged")
+        chosen = int(np.argmin(keeper.scores))
+        run = _begin(job, make_network, chosen, run.history, stage="align")
+        run.network.load_state_dict(keeper.best)
+    status = "finished"
+    try:
+        if run.stage == "align":
+            if job.recipe.align and job.groups.n_signatures > 1:
+                train_stage(job, run, keeper.on_epoch)
+            run.stage, run.epoch, run.fair = "fair", 0, None
+        train_stage(job, run, keeper.on_epoch)
+    except DivergedError as error:
+        warnings.warn(str(error), RuntimeWarning, stacklevel=4)
+        status = "diverged"
+    keeper.drop()
+    return Fitted(run, keeper.scores, "balance_reached" if run.reached else status)
+
+
+def _finish_start(job: Job, run: Run, keeper: _Keeper) -> tuple[list[float], DivergedError | None]:
+    """Train a start to its end; the scores with its own, and why it diverged if it did."""
+    score, failure = 0.0, None
+    try:
+        train_stage(job, run, keeper.on_epoch)
+        if job.epochs > 0:
+            score = run.history[-1]["score"]
+    except DivergedError as error:
+        logger.log(logging.WARNING, "start %d: %s", run.start + 1, error)
+        # what was learned before may still be the best there is
+        rows = [row for row in run.history if row["start"] == run.start and row["stage"] == "pretrain"]
+        score, failure = (rows[-1]["score"] if rows else float("inf")), error
+        if rows:
+            warnings.warn(f"start {run.start + 1}: {error}", RuntimeWarning, stacklevel=5)
+    if not keeper.best or score < min(keeper.scores, default=float("inf")):
+        keeper.best = {name: value.clone() for name, value in run.network.state_dict().items()}
+    return [*keeper.scores, score], failure
+
+
+def _begin(
+    job: Job,
+    make_network: Callable[[int], nn.Module],
+    start: int,
+    history: list[dict[str, Any]] | None = None,
+    stage: str = "pretrain",
+) -> Run:
+    network = make_network(int(np.random.SeedSequence([job.seed, start]).generate_state(1)[0]))
+    optimizer = torch.optim.Adam(network.parameters(), lr=job.recipe.learning_rate)
+    return Run(network, optimizer, start=start, stage=stage, history=list(history or []))
+
+
+def stored_seed(checkpoint: str | os.PathLike[str] | None) -> int | None:
+    """Seed of the fit that a checkpoint belongs to; None where there is none."""
+    if checkpoint is None or not Path(checkpoint).exists():
+        return None
+    return int(read_tensors(checkpoint, KIND)[0]["seed"])
+
+
+def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _pack_fair(fair: FairLabels | None, prefix: str) -> dict[str, torch.Tensor]:
+    if fair is None:
+        return {}
+    numbers = [fair.moved, fair.violation, fair.cost, fair.gap, fair.seconds]
+    packed = {"labels": fair.labels, "confidence": fair.confidence, "numbers": np.array(numbers)}
+    return {f"{prefix}.{name}": torch.from_numpy(value) for name, value in packed.items()}
+
+
+def _unpack_fair(tensors: dict[str, torch.Tensor]) -> FairLabels | None:
+    if not tensors:
+        return None
+    moved, violation, cost, gap, seconds = tensors["numbers"].tolist()
+    labels, confidence = tensors["labels"].numpy(), tensors["confidence"].numpy()
+    return FairLabels(labels, confidence, moved, violation, cost, gap, None, seconds)
+
+
+_WARM_ARRAYS = ("multipliers", "prices", "quotas", "values")
+
+
+def _pack_warm(warm: Relaxation | None) -> dict[str, torch.Tensor]:
+    if warm is None:
+        return {}
+    packed = {name: getattr(warm, name) for name in _WARM_ARRAYS}
+    packed["numbers"] = np.array([warm.lower_bound, warm.cost, warm.temperature])
+    if warm.basis is not None:
+        packed["columns"], packed["rows"] = warm.basis
+    return {f"warm.{name}": torch.from_numpy(np.array(a)) for name, a in packed.items()}
+
+
+def _unpack_warm(tensors: dict[str, torch.Tensor]) -> Relaxation | None:
+    if not tensors:
+        return None
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    bound, cost, temperature = arrays.pop("numbers").tolist()
+    basis = (arrays.pop("columns"), arrays.pop("rows")) if "columns" in arrays else None
+    return Relaxation(**arrays, lower_bound=bound, cost=cost, temperature=temperature, basis=basis)

@@ -1,0 +1,327 @@
+"""The training loop: a stage without fairness term, one that matches groups where needed, one with it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from faircluster.assignment.prices import Relaxation
+from faircluster.bounds import FairnessBounds
+from faircluster.deep import losses
+from faircluster.deep.alignment import align_clusters, cluster_means
+from faircluster.deep.fair_step import FairLabels, fair_labels
+from faircluster.deep.inputs import Rows
+from faircluster.deep.perturbations import Perturb, VirtualAdversary, frozen_statistics
+from faircluster.deep.recipes import Recipe
+from faircluster.groups import Groups
+from faircluster.metrics import balance
+
+__all__ = ["DivergedError", "Job", "Run", "predict_proba", "train_stage"]
+
+Array = NDArray[Any]
+STAGES = ("pretrain", "align", "fair")
+_LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
+FINAL_RATE = 0.02  # of the learning rate, at the end of the cosine
+
+
+class DivergedError(FloatingPointError):
+    """The loss is not a finite number any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What does not change during a fit.
+
+    Attributes
+    ----------
+    rows : Rows of n samples
+    groups : Groups
+    bounds : FairnessBounds
+    recipe : Recipe
+    by_group : bool
+        Marginal entropy within groups.
+    perturbation : VirtualAdversary or callable
+    radius : tensor of shape (n,) or None
+        Of the neighborhoods, for a VirtualAdversary.
+    radius_median : float
+    n_clusters : int
+    sizes, weighted_targets, fair_every, balance_target
+        Of the fair step; see :class:`~faircluster.deep.DeepFairClustering`.
+    pool : ndarray of int
+        Rows for the stage without fairness term.
+    epochs, fair_epochs : int
+    seed : int
+    precision : torch.dtype
+    """
+
+    rows: Rows
+    groups: Groups
+    bounds: FairnessBounds
+    recipe: Recipe
+    by_group: bool
+    perturbation: VirtualAdversary | Perturb
+    radius: torch.Tensor | None
+    radius_median: float
+    n_clusters: int
+    sizes: Any
+    weighted_targets: bool
+    fair_every: int
+    balance_target: float | None
+    pool: NDArray[np.intp]
+    epochs: int
+    fair_epochs: int
+    seed: int
+    precision: torch.dtype
+
+
+@dataclass(eq=False)
+class Run:
+    """What changes during a fit, and all that has to be kept to go on later.
+
+    Attributes
+    ----------
+    network, optimizer
+    start : int
+        Number of the start.
+    stage : {"pretrain", "align", "fair"}
+    epoch : int
+        Epochs of the stage that are done.
+    fair : FairLabels or None
+        Of the last fair step.
+    warm : Relaxation or None
+        Where the next fair step starts.
+    history : list of dict
+        A row an epoch.
+    reached : bool
+        Whether the balance target is reached.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    start: int = 0
+    stage: str = "pretrain"
+    epoch: int = 0
+    fair: FairLabels | None = None
+    warm: Relaxation | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    reached: bool = False
+
+
+def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
+    """Train the run's stage to its end, from the epoch it is at.
+
+    Parameters
+    ----------
+    job : Job
+    run : Run
+        Changed in place.
+    on_epoch : callable
+        Called after every epoch, with the run in a state that can be kept.
+
+    Raises
+    ------
+    DivergedError
+        The loss is not finite; the network is that of the last good epoch.
+
+    Notes
+    -----
+    All random numbers of an epoch come from (seed, start, stage, epoch), so an interrupted run goes on as
+    if nothing had happened. torch's own generator is left as it was.
+    """
+    first = run.stage == "pretrain"
+    total = job.epochs if first else job.fair_epochs
+    pool = job.pool if first else np.arange(len(job.rows))
+    while run.epoch < total and not run.reached:
+        begun = time.perf_counter()
+        seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
+        row: dict[str, Any] = {"start": run.start, "stage": run.stage, "epoch": run.epoch}
+        if run.stage == "align":
+            if not (found := _align_step(job, run)):
+                break
+            row |= found
+        if run.stage == "fair" and run.epoch % job.fair_every == 0:
+            row |= _fair_step(job, run)
+            if run.reached:
+                run.history.append({**row, "seconds": time.perf_counter() - begun})
+                break
+        good = {name: value.clone() for name, value in run.network.state_dict().items()}
+        with _seeded(seed, job.rows.device):
+            order = np.random.default_rng(seed).permutation(pool)
+            batches = np.array_split(order, max(1, round(len(order) / job.recipe.batch_size)))
+            row |= _epoch(job, run, batches, run.epoch / total, 1.0 / total)
+        if not math.isfinite(row["loss"]):
+            run.network.load_state_dict(good)
+            raise DivergedError(
+                f"the loss became {row['loss']} in epoch {run.epoch} of stage {run.stage!r}; the network of "
+                "the epoch before is kept. Try a lower learning_rate, and look for extreme values in X"
+            )
+        run.epoch += 1
+        run.history.append({**row, "seconds": time.perf_counter() - begun})
+        on_epoch(run)
+
+
+def _epoch(job: Job, run: Run, batches: list[Array], begin: float, length: float) -> dict[str, Any]:
+    """Train on every batch once; means of the terms, and who went where."""
+    device, recipe, k = job.rows.device, job.recipe, job.n_clusters
+    fair = None if run.stage == "pretrain" else run.fair
+    base = recipe.fair_learning_rate if run.stage == "fair" else recipe.learning_rate
+    sums = torch.zeros(5, device=device, dtype=torch.float64)
+    tally = torch.zeros(job.groups.n_signatures * k, dtype=torch.int64, device=device)
+    run.network.train()
+    for position, chosen in enumerate(batches):
+        index = np.repeat(chosen, 2) if len(chosen) == 1 else chosen  # a batch norm needs two samples
+        rate = base * _cosine(begin + length * position / len(batches)) if recipe.cosine else base
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate
+        x = job.rows.network_input(index)
+        log_p, log_q = _both_views(job, run.network, x, index)
+        signature = job.groups.signature[index]
+        members = None
+        if job.by_group:
+            members = torch.from_numpy(job.groups.signature_membership[signature]).to(device).float()
+        conditional = losses.conditional_entropy(log_p)
+        marginal = losses.marginal_entropy(log_p, members)
+        invariance = losses.consistency(log_p, log_q)
+        score = recipe.confidence * conditional - recipe.marginal * marginal + recipe.invariance * invariance
+        loss = score + recipe.decay * losses.weight_decay(run.network)
+        if fair is not None:
+            loss = loss + recipe.fairness * _fair_loss(job, fair, log_p, log_q, index)
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        run.optimizer.step()
+        sums += torch.stack([loss, score, conditional, marginal, invariance]).detach().double()
+        cell = torch.from_numpy(signature.astype(np.int64)).to(device) * k + log_p.argmax(dim=1)
+        tally += torch.bincount(cell, minlength=len(tally))
+    loss_, score_, conditional_, marginal_, invariance_ = (sums / len(batches)).tolist()
+    means = {"loss": loss_, "score": score_, "conditional_entropy": conditional_}
+    means |= {"marginal_entropy": marginal_, "consistency": invariance_, "learning_rate": rate}
+    return {**means, **_composition(tally.cpu().numpy().reshape(-1, k), job.groups)}
+
+
+def _both_views(
+    job: Job, network: nn.Module, x: torch.Tensor, index: NDArray[np.intp]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log probabilities of the samples and of their perturbed copies."""
+    reduced = job.precision != torch.float32
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=reduced):
+        if isinstance(job.perturbation, VirtualAdversary):
+            assert job.radius is not None
+            near = job.radius[torch.from_numpy(index).to(x.device)]
+            moved = job.perturbation.perturb(network, x, near, job.radius_median)
+            scores = network(x)
+            with frozen_statistics(network):  # an adversary is not part of the data
+                perturbed = network(moved)
+        else:
+            both = network(torch.cat([x, job.perturbation(x)]))
+            scores, perturbed = both[: len(x)], both[len(x) :]
+    return functional.log_softmax(scores.float(), dim=1), functional.log_softmax(perturbed.float(), dim=1)
+
+
+def _fair_loss(
+    job: Job, fair: FairLabels, log_p: torch.Tensor, log_q: torch.Tensor, index: NDArray[np.intp]
+) -> torch.Tensor:
+    labels = torch.from_numpy(fair.labels[index].astype(np.int64)).to(log_p.device)
+    weights = torch.from_numpy(fair.confidence[index]).to(log_p.device) if job.weighted_targets else None
+    own = losses.fairness(log_p, labels, weights, job.recipe.smoothing)
+    if job.recipe.fair_views == 1:
+        return own
+    return 0.5 * (own + losses.fairness(log_q, labels, weights, job.recipe.smoothing))
+
+
+def _align_step(job: Job, run: Run) -> dict[str, Any]:
+    """Match clusters across groups, and tell when the network has learned it; nothing when it is done.
+
+    The labels stay the same until then: a network half way between two numberings of the clusters predicts
+    neither, and new fair labels would follow it.
+    """
+    proba = predict_proba(run.network, job.rows)
+    predicted = proba.argmax(axis=1)
+    found: dict[str, Any] = {}
+    if run.epoch == 0:
+        chunks = ((index, chunk.cpu().numpy()) for index, chunk in job.rows.chunks())
+        means, counts = cluster_means(chunks, predicted, job.groups, job.n_clusters)
+        alignment = align_clusters(means, counts, job.seed)
+        if not alignment.changed:
+            return {}
+        proba = alignment.apply(proba, job.groups.signature)
+        run.fair = fair_labels(proba, job.groups, job.bounds, sizes=job.sizes)
+        found["aligned"] = len(alignment.changed)
+    assert run.fair is not None
+    moved = float(np.mean(run.fair.labels != predicted))
+    return {} if moved <= _LEARNED else {**found, "moved": moved}
+
+
+def _fair_step(job: Job, run: Run) -> dict[str, Any]:
+    """Predict everything and take new fair labels from the engine."""
+    proba = predict_proba(run.network, job.rows)
+    predicted = proba.argmax(axis=1)
+    found: dict[str, Any] = {"predicted_balance": balance(predicted, job.groups, n_clusters=job.n_clusters)}
+    if job.balance_target is not None and _complete_balance(predicted, job) >= job.balance_target:
+        run.reached = True
+        return found
+    run.fair = fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, start=run.warm)
+    run.warm = run.fair.start
+    return {
+        **found,
+        "moved": float(np.mean(run.fair.labels != predicted)),
+        "violation": run.fair.violation,
+        "fair_seconds": run.fair.seconds,
+    }
+
+
+def predict_proba(network: nn.Module, rows: Rows) -> NDArray[np.float32]:
+    """Probabilities of the clusters for all rows, of shape (n, k); no row depends on the others."""
+    network.eval()
+    found = []
+    with torch.no_grad():
+        for index in rows.ranges():
+            scores = network(rows.network_input(index)).float()
+            found.append(functional.softmax(scores, dim=1).cpu().numpy())
+    return np.concatenate(found)
+
+
+def _complete_balance(predicted: Array, job: Job) -> float:
+    """Balance that is 0 when a cluster is empty: merging everything is no success."""
+    if len(np.unique(predicted)) < job.n_clusters:
+        return 0.0
+    return float(balance(predicted, job.groups, n_clusters=job.n_clusters))
+
+
+def _composition(tally: Array, groups: Groups) -> dict[str, Any]:
+    """Balance and cluster sizes from counts by signature and cluster."""
+    counts = groups.signature_membership.T.astype(np.float64) @ tally
+    worst = 1.0
+    for attribute in dict.fromkeys(groups.attributes):
+        part = counts[[name == attribute for name in groups.attributes]]
+        most = part.max(axis=0)
+        occupied = most > 0
+        if len(part) > 1 and occupied.any():
+            worst = min(worst, float((part.min(axis=0)[occupied] / most[occupied]).min()))
+    sizes = tally.sum(axis=0)
+    return {"balance": worst, "smallest_cluster": float(sizes.min() / max(sizes.sum(), 1))}
+
+
+def _cosine(done: float) -> float:
+    return FINAL_RATE + (1.0 - FINAL_RATE) * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+@contextmanager
+def _seeded(seed: list[int], device: torch.device) -> Iterator[None]:
+    """Seed torch's generators for a while, and its choice of convolution algorithms."""
+    devices = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=devices),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+    ):
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1))
+        yield

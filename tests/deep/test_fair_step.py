@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+pytest.importorskip("torch", reason="torch is missing")
+
+from faircluster import FairnessBounds, Groups, InfeasibleBoundsError
+from faircluster.deep.alignment import align_clusters, cluster_means
+from faircluster.deep.fair_step import fair_labels, sizes_for
+from faircluster.metrics import additive_violation
+
+EXACT = FairnessBounds.exact()
+
+
+def probabilities(n, k, seed):
+    return np.random.default_rng(seed).dirichlet(np.ones(k), size=n).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_exact_labels_are_optimal(seed):
+    """Against the Hungarian method over every way of rounding the quotas."""
+    rng = np.random.default_rng(seed)
+    n, k = 21, 3
+    proba = probabilities(n, k, seed)
+    groups = Groups.from_features(np.where(rng.random(n) < 0.4, "a", "b"))
+    fair = fair_labels(proba, groups, EXACT)
+    sizes = sizes_for("predicted", proba.argmax(axis=1), groups, k).astype(int)
+    np.testing.assert_array_equal(np.bincount(fair.labels, minlength=k), sizes)
+    assert fair.violation == 0.0
+    best = np.inf
+    members = groups.membership[:, 0]
+    center = groups.shares[0] * sizes
+    choices = [range(int(np.floor(c)), int(np.ceil(c)) + 1) for c in center]
+    for quota in np.array(np.meshgrid(*choices)).reshape(k, -1).T:
+        if quota.sum() != members.sum():
+            continue
+        total = 0.0
+        for inside, counts in ((members, quota), (~members, sizes - quota)):
+            cost = np.repeat(1.0 - proba[inside].astype(float), counts, axis=1)
+            rows, columns = linear_sum_assignment(cost)
+            total += cost[rows, columns].sum()
+        best = min(best, total)
+    assert fair.cost == pytest.approx(best, rel=2e-3)
+    assert fair.cost >= best - 1e-5
+
+
+def test_warm_start_gives_no_worse_labels():
+    proba = probabilities(400, 4, 0)
+    groups = Groups.from_features(np.arange(400) % 3)
+    bounds = FairnessBounds.interval(0.02)
+    cold = fair_labels(proba, groups, bounds)
+    warm = fair_labels(proba, groups, bounds, start=cold.start)
+    assert warm.violation == 0
+    assert warm.cost == pytest.approx(cold.cost, rel=2e-3)
+
+
+@pytest.mark.parametrize("sizes", ["uniform", None, np.array([1.0, 1.0, 2.0])])
+@pytest.mark.parametrize("bounds", [EXACT, FairnessBounds.interval(0.05), FairnessBounds.slack(0.3)])
+def test_sizes_and_bounds_for_overlapping_groups(sizes, bounds):
+    rng = np.random.default_rng(1)
+    columns = np.column_stack([rng.choice(["f", "m"], 200), rng.choice(["x", "y", "z"], 200)])
+    groups = Groups.from_features(columns)
+    fair = fair_labels(probabilities(200, 3, 2), groups, bounds, sizes=sizes)
+    assert fair.violation == 0.0
+    assert additive_violation(fair.labels, groups, bounds) == 0
+    if sizes is not None:
+        wanted = {"uniform": [66, 67]}.get(sizes if isinstance(sizes, str) else "", [50, 100])
+        assert set(np.bincount(fair.labels).tolist()) <= set(wanted)
+
+
+def test_moved_and_confidence_are_those_of_the_labels():
+    proba = probabilities(100, 3, 3)
+    fair = fair_labels(proba, Groups.from_features(np.arange(100) % 2), EXACT)
+    assert fair.moved == np.mean(fair.labels != proba.argmax(axis=1))
+    np.testing.assert_array_equal(fair.confidence, proba[np.arange(100), fair.labels])
+
+
+def test_a_dead_cluster_gets_room_for_every_group():
+    groups = Groups.from_features(["a"] * 27 + ["b"] * 3)
+    sizes = sizes_for("predicted", np.zeros(30, dtype=int), groups, 3)
+    assert sizes.tolist() == [10.0, 10.0, 10.0]
+
+
+@pytest.mark.parametrize("sizes", ["largest", [1.0, 2.0], [0.0, 0.0, 0.0], [-1.0, 1.0, 1.0]])
+def test_bad_sizes(sizes):
+    with pytest.raises(ValueError, match="sizes must be"):
+        fair_labels(probabilities(9, 3, 0), Groups.from_features([0] * 9), EXACT, sizes=sizes)
+
+
+def test_impossible_bounds():
+    groups = Groups.from_features(list("aab"))
+    with pytest.raises(InfeasibleBoundsError):
+        fair_labels(probabilities(3, 2, 0), groups, FairnessBounds.explicit(lower={"b": 0.9}))
+
+
+# ---- alignment
+
+
+def test_alignment_finds_a_permutation_under_inversion_and_noise():
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(8, 30))
+    order = rng.permutation(8)
+    other = 1.0 - means[order] + 0.02 * rng.normal(size=(8, 30))
+    found = align_clusters(np.stack([means, other]), np.full((2, 8), 50.0), seed=0)
+    assert found.changed == (1,)
+    np.testing.assert_array_equal(order[found.columns[1]], np.arange(8))
+
+
+def test_alignment_leaves_matching_clusters_and_groups_that_lack_one():
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(6, 10))
+    noisy = means + 0.1 * rng.normal(size=(6, 10))
+    counts = np.full((3, 6), 50.0)
+    counts[2, 4] = 0
+    found = align_clusters(np.stack([means, noisy, means[::-1]]), counts, seed=0)
+    assert found.changed == ()
+    assert found.skipped == (2,)
+    proba = rng.random((4, 6))
+    assert found.apply(proba, np.zeros(4, dtype=np.int32)) is proba
+
+
+def test_alignment_does_not_follow_noise():
+    """Unrelated geometries have no clearly better matching than the present one."""
+    rng = np.random.default_rng(5)
+    means = rng.normal(size=(2, 5, 200))
+    assert align_clusters(means, np.full((2, 5), 50.0), seed=0).changed == ()
+
+
+def test_aligned_probabilities_swap_columns():
+    means = np.array([[[0.0], [1.0], [5.0], [14.0]], [[5.0], [0.0], [1.0], [14.0]]])
+    found = align_clusters(means, np.full((2, 4), 9.0), seed=0)
+    proba = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.1, 0.2, 0.4]])
+    np.testing.assert_array_equal(found.apply(proba, np.array([0, 1]))[1], proba[0])
+
+
+def test_cluster_means_in_chunks():
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(50, 3)), rng.integers(0, 4, 50)
+    groups = Groups.from_features(rng.integers(0, 2, 50))
+    chunks = [(np.arange(30), X[:30]), (np.arange(30, 50), X[30:])]
+    means, counts = cluster_means(chunks, labels, groups, 4)
+    for s in range(2):
+        for j in range(4):
+            inside = (groups.signature == s) & (labels == j)
+            assert counts[s, j] == inside.sum()
+            np.testing.assert_allclose(means[s, j], X[inside].mean(axis=0))
