@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench render clean
+.PHONY: demo test lint docs bench render clean
 
 demo: $(INSTALLED)
 	$(BIN)/faircluster demo --output demo-output
@@ -18,6 +18,14 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation in docs/_build/html; its examples are run, and a warning is an error.
+docs: $(VENV)/.docs-installed
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+$(VENV)/.docs-installed: $(INSTALLED)
+	$(PIP) --constraint constraints.txt sphinx pydata-sphinx-theme numpydoc sphinx-gallery myst-parser
+	touch $@
 
 # Long: every published table against its rivals, each in a process of its own.
 bench: $(INSTALLED) .venv-rivals/.installed
@@ -33,7 +41,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt hatchling editables
 	$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[all]" \
-		pytest pytest-cov hypothesis ruff mypy import-linter polars
+		pytest pytest-cov hypothesis ruff mypy import-linter polars httpx playwright
 	touch $@
 
 .venv-rivals/.installed: benchmarks/rivals-requirements.txt
@@ -42,4 +50,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-rivals demo-output
+	rm -rf $(VENV) .venv-rivals demo-output docs/_build docs/api docs/gallery

@@ -24,6 +24,15 @@ from faircluster.cli.options import (
     sensitive_option,
     weights_option,
 )
+from faircluster.cli.reports import (
+    Formulas,
+    audit_fit,
+    audit_labels,
+    report_option,
+    require_report,
+    write_labels,
+    write_report,
+)
 from faircluster.cli.steps import (
     OBJECTIVES,
     check_bounds,
@@ -41,7 +50,7 @@ from faircluster.groups import Groups
 from faircluster.persistence import Preparation, save_model
 from faircluster.report import audit_clustering, audit_tables, comparison_table, shares_table
 from faircluster.report.text import MARKS, number
-from faircluster.tables import read_table, write_table
+from faircluster.tables import read_table
 
 __all__ = ["main"]
 
@@ -58,9 +67,13 @@ def main() -> None:
 @main.command()
 @click.option("--output", type=PATH, default="demo-output", show_default=True, help="Folder to write to.")
 @click.option("--rows", type=click.IntRange(min=100), hidden=True, help="Use this many rows only.")
-def demo(output: Path, rows: int | None) -> None:
+@click.option("--deep", is_flag=True, help="Cluster images by a network instead (needs the extra deep).")
+def demo(output: Path, rows: int | None, deep: bool) -> None:
     """Cluster the Adult census data plainly and fairly, side by side."""
     require_extras()
+    if deep:
+        _deep_demo(output, rows)
+        return
     with Progress() as progress:
         done = run_demo(output, rows=rows, on_phase=progress.phase)
     titles = ("plain k-means", "FairKMeans")
@@ -71,6 +84,19 @@ def demo(output: Path, rows: int | None) -> None:
         ),
         *shares_table(plain, fair, titles),
         MARKS,
+        "written: " + ", ".join(map(str, done.files)),
+    )
+
+
+def _deep_demo(output: Path, rows: int | None) -> None:
+    from faircluster.deep.demo import run_deep_demo
+
+    with Progress() as progress:
+        done = run_deep_demo(output, rows=rows, on_phase=progress.phase)
+    titles = ["fair k-means on pixels", "network", "network, fair labels"]
+    show(
+        comparison_table(done.figures, titles, f"digits and negatives, {done.seconds:.0f} s of training"),
+        *done.remarks,
         "written: " + ", ".join(map(str, done.files)),
     )
 
@@ -112,6 +138,7 @@ def demo(output: Path, rows: int | None) -> None:
 @click.option("--time-limit", type=float, help="Seconds for each strict assignment.")
 @output_options
 @click.option("--model", "model_file", type=PATH, help="Save the model to this file.")
+@report_option
 @json_option
 def fit(
     file: Path,
@@ -133,7 +160,9 @@ def fit(
     output: Path,
     label_column: str,
     overwrite_column: bool,
+    formulas: Formulas,
     model_file: Path | None,
+    report_file: Path | None,
     json_file: Path | None,
 ) -> None:
     """Cluster the rows of FILE within bounds on the shares of protected groups.
@@ -142,7 +171,8 @@ def fit(
     cluster.
     """
     require_extras()
-    check_outputs(output, model_file, json_file)
+    check_outputs(output, model_file, report_file, json_file)
+    require_report(report_file)
     with Progress() as progress:
         progress.phase(f"reading {file}")
         table = read_table(file)
@@ -172,13 +202,18 @@ def fit(
         seconds = time.perf_counter() - begun
         progress.phase(f"writing {output}")
         audit = audit_clustering(model.labels_, groups, bounds, n_clusters=clusters)
-        write_table(table.with_column(label_column, model.labels_, overwrite=overwrite_column), output)
+        labelled = table.with_column(label_column, model.labels_, overwrite=overwrite_column)
+        write_labels(labelled, output, formulas, progress)
         if model_file is not None:
             save_model(model, model_file, preparation=preparation)
         figures = {"objective": objective, **fitted_figures(model), "seconds": seconds}
         names = {"features": chosen, "sensitive": list(sensitive), "weights": weights, "scale": scale}
         write_json(json_file, {"input": str(file), "output": str(output), **names, **figures}, audit)
-    show(fit_table(model, seconds), *audit_tables(audit), f"labels written to {output}")
+        done = [f"labels written to {output}"]
+        if report_file is not None:
+            result = audit_fit(model, preparation.apply(raw), groups, chosen, file, progress)
+            done += write_report(result, report_file, progress)
+    show(fit_table(model, seconds), *audit_tables(audit), *done)
 
 
 @main.command()
@@ -198,6 +233,7 @@ def assign(
     output: Path,
     label_column: str,
     overwrite_column: bool,
+    formulas: Formulas,
     json_file: Path | None,
 ) -> None:
     """Assign the rows of FILE to the clusters of a model, within its bounds.
@@ -227,7 +263,8 @@ def assign(
         labels = model.assign(X, sensitive_features=protected, sample_weight=weight)
         progress.phase(f"writing {output}")
         audit = audit_clustering(labels, groups, model.bounds, n_clusters=k)
-        write_table(table.with_column(label_column, labels, overwrite=overwrite_column), output)
+        labelled = table.with_column(label_column, labels, overwrite=overwrite_column)
+        write_labels(labelled, output, formulas, progress)
         names = {"input": str(file), "model": str(model_file), "output": str(output)}
         write_json(json_file, {**names, "sensitive": list(columns)}, audit)
     show(*audit_tables(audit), f"labels written to {output}")
@@ -237,7 +274,14 @@ def assign(
 @input_file
 @model_option
 @output_options
-def predict(file: Path, model_file: Path, output: Path, label_column: str, overwrite_column: bool) -> None:
+def predict(
+    file: Path,
+    model_file: Path,
+    output: Path,
+    label_column: str,
+    overwrite_column: bool,
+    formulas: Formulas,
+) -> None:
     """Give each row of FILE the nearest cluster of a model; no protected column is read.
 
     Rows are judged one by one, so no bounds are promised: see assign.
@@ -252,7 +296,8 @@ def predict(file: Path, model_file: Path, output: Path, label_column: str, overw
         X = preparation.apply(read_features(table, preparation.features))
         progress.phase(f"predicting {len(X):,} rows")
         labels = model.predict(X)
-        write_table(table.with_column(label_column, labels, overwrite=overwrite_column), output)
+        labelled = table.with_column(label_column, labels, overwrite=overwrite_column)
+        write_labels(labelled, output, formulas, progress)
     sizes = np.bincount(labels, minlength=model.quotas_.shape[1])
     rows = {str(j): [number(size)] for j, size in enumerate(sizes.tolist())}
     show(comparison_table(rows, [""], "rows by cluster"), f"labels written to {output}")
@@ -263,24 +308,40 @@ def predict(file: Path, model_file: Path, output: Path, label_column: str, overw
 @click.option("--labels", required=True, metavar="COLUMN", help="Column with the cluster of each row.")
 @sensitive_option
 @bounds_option
+@click.option("--before", metavar="COLUMN", help="Column with other clusters of the same rows, to compare.")
+@click.option(
+    "--features", "-f", multiple=True, metavar="COLUMN",
+    help="Numeric column the rows were clustered on; for costs, and features that separate groups.",
+)  # fmt: skip
+@click.option(
+    "--scale", type=click.Choice(["minmax", "standard", "none"]), default="minmax", show_default=True,
+    help="How features are made comparable.",
+)  # fmt: skip
 @weights_option
 @missing_option
+@report_option
 @json_option
 def audit(
     file: Path,
     labels: str,
     sensitive: tuple[str, ...],
     bounds: FairnessBounds,
+    before: str | None,
+    features: tuple[str, ...],
+    scale: Literal["minmax", "standard", "none"],
     weights: str | None,
     missing: Literal["error", "group"],
+    report_file: Path | None,
     json_file: Path | None,
 ) -> None:
     """Show how the protected groups are spread over the clusters of FILE, whoever made them.
 
-    Shares of each cluster with 95 % confidence intervals, held against everyone's and against bounds.
+    Shares of each cluster with 95 % confidence intervals, held against everyone's and against bounds; with
+    --report, a page that people can read.
     """
     require_extras()
-    check_outputs(None, json_file)
+    check_outputs(None, report_file, json_file)
+    require_report(report_file)
     with Progress() as progress:
         progress.phase(f"reading {file}")
         table = read_table(file)
@@ -288,11 +349,16 @@ def audit(
         protected = table.protected(sensitive, allow_missing=missing == "group")
         groups = Groups.from_features(protected, sample_weight=read_weights(table, weights), missing=missing)
         check_bounds(bounds, groups, len(names))
-        result = audit_clustering(codes, groups, bounds, cluster_names=names)
-        write_json(json_file, {"input": str(file), "labels": labels, "sensitive": list(sensitive)}, result)
+        result = audit_labels(
+            table, codes, names, groups, bounds, before=before, features=features, scale=scale,
+            title=f"Fairness audit of {labels}", progress=progress,
+        )  # fmt: skip
+        head = {"input": str(file), "labels": labels, "sensitive": list(sensitive)}
+        write_json(json_file, {**head, "figures": result.figures}, result.shares)
+        done = write_report(result, report_file, progress)
     verdict = (
         "every cluster keeps the bounds"
         if result.violation == 0
         else (f"the bounds are broken by up to {number(result.violation)} points")
     )
-    show(*audit_tables(result), f"{bounds!r}: {verdict}")
+    show(*audit_tables(result.shares), f"{bounds!r}: {verdict}", *done)

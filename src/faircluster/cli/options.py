@@ -115,6 +115,13 @@ json_option = click.option("--json", "json_file", type=PATH, help="Write all fig
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of the commands that write a table."""
     for option in (
+        click.option(
+            "--formulas",
+            type=click.Choice(["text", "keep"]),
+            default="text",
+            show_default=True,
+            help="What becomes of CSV cells that a spreadsheet would run: text, with an apostrophe, or kept.",
+        ),
         click.option("--overwrite-column", is_flag=True, help="Replace the label column if there is one."),
         click.option(
             "--label-column", default="cluster", show_default=True, metavar="NAME", help="Column to add."

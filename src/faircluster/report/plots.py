@@ -101,7 +101,7 @@ def plot_group_shares(
     chosen = _positions(before.names, groups)
     band = _band(limits, before)
     rows = -(-len(chosen) // columns)
-    figure = _new_figure(columns, rows) if figure is None else figure
+    figure = new_figure((4.7 * columns, 2.05 * rows + 1.2)) if figure is None else figure
     axes = np.atleast_1d(figure.subplots(rows, columns, sharex=True)).ravel()
     for axis in axes[len(chosen) :]:
         axis.remove()
@@ -116,13 +116,14 @@ def plot_group_shares(
     return axes
 
 
-def _new_figure(columns: int, rows: int) -> Figure:
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Make a figure that `matplotlib.pyplot` does not know of, or say what to install."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         message = 'pictures need matplotlib: pip install "faircluster[data,report]"'
         raise ImportError(message, name="matplotlib") from error
-    return Figure(figsize=(4.7 * columns, 2.05 * rows + 1.2), layout="constrained", facecolor="white")
+    return Figure(figsize=size, layout="constrained", facecolor="white")
 
 
 def _positions(names: tuple[str, ...], groups: Sequence[str] | None) -> list[int]:
@@ -180,7 +181,7 @@ def _panel(
     axis.set_axisbelow(True)
     attribute, name = before.attributes[t], before.names[t]
     group = name.removeprefix(f"{attribute}=") if attribute else name
-    axis.set_title(_literal(group), loc="left", fontsize=11.5, weight="bold")
+    axis.set_title(literal(group), loc="left", fontsize=11.5, weight="bold")
     axis.set_title(f"{before.population[t]:.1%} of everyone", loc="right", fontsize=10, color="#555555")
 
 
@@ -205,7 +206,7 @@ def _outside(shares: NDArray[np.float64], band: Any) -> NDArray[np.bool_]:
     return (shares < band[0] - 1e-9) | (shares > band[1] + 1e-9)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text from the data, in which matplotlib must not look for formulas."""
     return text.replace("$", r"\$")
 
@@ -218,11 +219,11 @@ def _legend(figure: Figure, axes: Sequence[Axes], labels: Sequence[str], banded:
     def key(style: dict[str, Any], label: str) -> Any:
         return axes[0].scatter([], [], **style, label=label)
 
-    handles: list[Any] = [key(OPEN_DIAMOND, _literal(labels[0]))]
+    handles: list[Any] = [key(OPEN_DIAMOND, literal(labels[0]))]
     if banded:
-        handles.append(key(FULL_DIAMOND, f"{_literal(labels[0])}, outside the bounds"))
+        handles.append(key(FULL_DIAMOND, f"{literal(labels[0])}, outside the bounds"))
     if len(labels) > 1:
-        handles.append(key(CIRCLE, _literal(labels[1])))
+        handles.append(key(CIRCLE, literal(labels[1])))
     handles.append(Line2D([], [], color=LINE, linewidth=1.2, linestyle=DASHES, label="share of everyone"))
     if banded:
         handles.append(Patch(color=BAND, label="allowed"))
@@ -246,7 +247,7 @@ def _headings(figure: Figure, title: str | None, subtitle: str | None) -> None:
     for text, size, weight in ((title, 15, "bold"), (subtitle, 11, "normal")):
         if text:
             top -= 0.12 * inch
-            figure.text(0.01, top, _literal(text), va="top", fontsize=size, weight=weight, color="#1A1A1A")
+            figure.text(0.01, top, literal(text), va="top", fontsize=size, weight=weight, color="#1A1A1A")
             top -= size / 72 * inch
     if top < 1.0:
         top -= 0.12 * inch

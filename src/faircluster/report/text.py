@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MARKS", "audit_tables", "comparison_table", "shares_table"]
 
 ABOVE, BELOW, DIFFERS = "▲", "▼", "≠"
+_BIDI = {"\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"}
 MARKS = f"{ABOVE} above and {BELOW} below what the bounds allow"
 
 
@@ -217,3 +219,19 @@ def short_name(name: str, attribute: str) -> str:
     'Female'
     """
     return name.removeprefix(f"{attribute}=") if attribute else name
+
+
+def visible(text: str) -> str:
+    r"""Show characters that are not to be seen, or that turn the direction of what follows, as escapes.
+
+    Examples
+    --------
+    >>> visible("a\x00b\u202ec")
+    'a\\x00b\\u202ec'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        repr(c)[1:-1] if c in _BIDI or (unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t") else c
+        for c in text
+    )

@@ -5,7 +5,7 @@ dates, empty cells, quotes, line breaks inside quotes. Only the columns that are
 converted. The columns of a Parquet file keep their types.
 """
 
-from faircluster.tables.files import check_suffix, read_table, write_table
+from faircluster.tables.files import check_suffix, is_formula, read_table, write_table
 from faircluster.tables.table import Table
 
-__all__ = ["Table", "check_suffix", "read_table", "write_table"]
+__all__ = ["Table", "check_suffix", "is_formula", "read_table", "write_table"]

@@ -6,7 +6,9 @@ import csv
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import numpy as np
 
 from faircluster.atomic import atomic_write
 from faircluster.tables.table import Table
@@ -14,11 +16,13 @@ from faircluster.tables.table import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["check_suffix", "read_table", "write_table"]
+__all__ = ["check_suffix", "is_formula", "read_table", "write_table"]
 
 SUFFIXES = (".csv", ".parquet")
 _BOM = "\ufeff"
 _ROWS_AT_A_TIME = 1 << 16
+_BLANK = "".join(map(chr, range(33))) + "\x7f\xa0\ufeff"
+_MAYBE_FORMULA = "^[\\s\\x00-\\x20\\x7f\u00a0\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-]"
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
@@ -146,7 +150,9 @@ def _read_parquet(file: BinaryIO, path: str) -> Table:
     return Table(parquet.ParquetFile(file).read(), path)
 
 
-def write_table(table: Table, path: str | os.PathLike[str]) -> None:
+def write_table(
+    table: Table, path: str | os.PathLike[str], *, formulas: Literal["keep", "text"] = "keep"
+) -> int:
     r"""Write a table as CSV or Parquet, atomically.
 
     Parameters
@@ -154,6 +160,14 @@ def write_table(table: Table, path: str | os.PathLike[str]) -> None:
     table : Table
     path : path
         Ends in ``.csv`` or ``.parquet``; the format of the table's own file does not matter.
+    formulas : {"keep", "text"}, default="keep"
+        "text" puts an apostrophe before text in CSV, names of columns too, that a spreadsheet would run as a
+        formula; see :func:`is_formula`. Parquet needs none.
+
+    Returns
+    -------
+    int
+        Number of cells that got one.
 
     Raises
     ------
@@ -174,12 +188,15 @@ def write_table(table: Table, path: str | os.PathLike[str]) -> None:
     >>> from faircluster.tables import Table, write_table
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "people.csv"
-    ...     write_table(Table(pa.table({"name": ["Lovelace, Ada"], "cluster": [0]}), "made here"), path)
+    ...     _ = write_table(Table(pa.table({"name": ["Lovelace, Ada"], "cluster": [0]}), "made here"), path)
     ...     path.read_text()
     'name,cluster\n"Lovelace, Ada",0\n'
     """
+    defused = 0
     if check_suffix(path) == ".csv":
         columns = _text_columns(table)
+        if formulas == "text":
+            columns, defused = _without_formulas(columns, table)
         with atomic_write(path) as file:
             _write_csv(columns, table, file)
     else:
@@ -187,6 +204,65 @@ def write_table(table: Table, path: str | os.PathLike[str]) -> None:
 
         with atomic_write(path) as file:
             parquet.write_table(table.data, file, compression="zstd")
+    return defused
+
+
+def is_formula(text: str) -> bool:
+    r"""Tell whether a spreadsheet may take a cell for a formula.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+        It begins with one of ``= + - @``, also wide or behind blanks and control characters, and is neither
+        a number nor that character alone.
+
+    Examples
+    --------
+    >>> [is_formula(text) for text in ("=1+1", "\t@SUM(A1)", "-5", "-", "a=b")]
+    [True, True, False, False, False]
+    """
+    bare = text.lstrip(_BLANK)
+    if len(bare) < 2 or bare[0] not in "=+-@\uff1d\uff0b\uff0d\uff20":
+        return False
+    try:
+        float(bare)
+    except ValueError:
+        return True
+    return False
+
+
+def _without_formulas(columns: pa.Table, table: Table) -> tuple[pa.Table, int]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    count = sum(map(is_formula, table.columns))
+    safe = []
+    for name, column in zip(table.columns, columns.itercolumns(), strict=True):
+        kind = table.data[name].type
+        if not pc.any(pc.match_substring_regex(column, _MAYBE_FORMULA)).as_py() or _is_number(kind):
+            safe.append(column)
+            continue
+        cells = column.combine_chunks().dictionary_encode()
+        texts = cells.dictionary.to_pylist()
+        hits = [is_formula(text) for text in texts]
+        indices = cells.indices.fill_null(0).to_numpy()
+        count += int(np.array([*hits, False])[indices][cells.is_valid().to_numpy(False)].sum())
+        values = [f"'{text}" if hit else text for text, hit in zip(texts, hits, strict=True)]
+        safe.append(
+            pa.DictionaryArray.from_arrays(cells.indices, pa.array(values, pa.string())).cast(pa.string())
+        )
+    names = [f"'{name}" if is_formula(name) else name for name in table.columns]
+    return pa.table(safe, names=names), count
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
 def _text_columns(table: Table) -> pa.Table:
@@ -209,12 +285,12 @@ def _write_csv(columns: pa.Table, table: Table, file: BinaryIO) -> None:
 
     # csv quotes the characters of its own line ending only, so cells with a lone "\r" need that one
     returns = any(pc.any(pc.match_substring(column, "\r")).as_py() for column in columns.itercolumns())
-    newline = "\r\n" if returns or "\r" in "".join(table.columns) else table.newline
+    newline = "\r\n" if returns or "\r" in "".join(columns.column_names) else table.newline
     lines = io.TextIOWrapper(file, encoding="utf-8", newline="")
     try:
         lines.write(_BOM if table.bom else "")
         writer = csv.writer(lines, lineterminator=newline)
-        writer.writerow(table.columns)
+        writer.writerow(columns.column_names)
         for batch in columns.to_batches(max_chunksize=_ROWS_AT_A_TIME):
             writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
     finally:
