@@ -10,10 +10,21 @@ from typing import Any
 from benchmarks.harness import Row, read_rows
 from benchmarks.transport import SCALE
 
-__all__ = ["CLAIMS", "Rows", "Verdict", "judge", "optimum_difference", "pairs", "point_lps", "seconds"]
+__all__ = [
+    "CLAIMS",
+    "Rows",
+    "Verdict",
+    "judge",
+    "optimum_difference",
+    "pairs",
+    "point_lps",
+    "seconds",
+    "social_lines",
+]
 
 SIZES = ((120_000, 10), (50_000, 20))  # of the transport promises
 MOST_MEMORY_GIB = 24
+ROUNDING = 1 + 1e-9  # two sums of the same numbers
 KMEANS_COST = {5: 2431.0, 10: 1603.0, 15: 1283.0}
 
 
@@ -161,6 +172,38 @@ def as_fast_as_kmeans(rows: Rows) -> Verdict | None:
     return Verdict(f"{max(factors):.2f} times", max(factors) <= 5)
 
 
+def social_lines(rows: Rows) -> list[dict[str, Any]]:
+    """Every sample and number of clusters of the socially fair comparison, with its parameters."""
+    return [{**row["params"], **line} for row in rows.select("compare") for line in row["result"]["lines"]]
+
+
+def social_bicriteria(rows: Rows) -> Verdict | None:
+    pairs_ = [(line, other) for line in social_lines(rows) for other in line["abbasi"]]
+    return _never_dearer(
+        [
+            other["our_cost"] <= other["cost"] * ROUNDING and other["our_centers"] <= other["centers"]
+            for _, other in pairs_
+        ]
+    )
+
+
+def social_exactly_k(rows: Rows) -> Verdict | None:
+    lines = social_lines(rows)
+    return _never_dearer([line["cost"] <= line["makarychev_vakilian"] * ROUNDING for line in lines])
+
+
+def social_ratio(rows: Rows) -> Verdict | None:
+    ratios = sorted(line["cost"] / line["bound"] for line in social_lines(rows))
+    if not ratios:
+        return None
+    median = ratios[len(ratios) // 2]
+    return Verdict(f"median {median:.4f}, largest {ratios[-1]:.3f}, {len(ratios)} rows", median <= 1.15)
+
+
+def _never_dearer(kept: list[bool]) -> Verdict | None:
+    return Verdict(f"in {sum(kept)} of {len(kept)} rows", all(kept)) if kept else None
+
+
 def _promised(row: Row) -> bool:
     return (row["params"]["n"], row["params"]["k"]) in SIZES
 
@@ -217,6 +260,21 @@ CLAIMS: list[tuple[str, str, Callable[[Rows], Verdict | None]]] = [
         adult_cost,
     ),
     ("kmeans", "1,000,000 x 10: at most 5 times the time of plain k-means", as_fast_as_kmeans),
+    (
+        "social_lp",
+        "Socially fair: at most the cost of Abbasi et al. with no more centers, in every row",
+        social_bicriteria,
+    ),
+    (
+        "social_lp",
+        "Socially fair, exactly k: at most the cost of Makarychev & Vakilian, in every row",
+        social_exactly_k,
+    ),
+    (
+        "social_lp",
+        "Socially fair, exactly k: median ratio to the certified bound at most 1.15",
+        social_ratio,
+    ),
 ]
 
 

@@ -181,9 +181,10 @@ def test_sample_weights_count_as_repeated_rows():
 @each_model
 def test_order_of_rows_does_not_matter(model):
     order = np.random.default_rng(1).permutation(90)
-    here = clone(model).fit(X, sensitive_features=GROUPS)
-    there = clone(model).fit(X[order], sensitive_features=GROUPS.iloc[order])
-    assert there.cost_ == pytest.approx(here.cost_, rel=1e-5)
+    here = clone(model).fit(X, sensitive_features=SEX)
+    there = clone(model).fit(X[order], sensitive_features=SEX[order])
+    # with bounds, assignments are optimal up to the engine's tolerance
+    assert there.cost_ == pytest.approx(here.cost_, rel=1e-5 if model.bounds is None else 1e-3)
 
 
 @each_model

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faircluster import FairKMeans, FairKMedian, FairnessBounds
+from faircluster import FairKMeans, FairKMedian, FairnessBounds, SociallyFairKMeans, SociallyFairKMedian
 
 N = 60
 
@@ -21,7 +21,7 @@ def _precomputed():
     return np.linalg.norm(X[:, None] - X[None], axis=2)
 
 
-def _fitted(name):
+def _fitted(name):  # noqa: PLR0912 - one kind of model a branch
     X, frame = data()
     weights = np.random.default_rng(1).integers(1, 4, N).astype(float)
     fit = {"sensitive_features": frame}
@@ -55,6 +55,15 @@ def _fitted(name):
             model = FairKMedian(3, bounds=0.3, random_state=0)
         case "medoids":
             X, model = _precomputed(), FairKMedian(3, metric="precomputed", bounds=0.3, random_state=0)
+        case "social":
+            model = SociallyFairKMeans(3, n_init=2, random_state=0)
+        case "social bounded":
+            model = SociallyFairKMeans(3, bounds=0.5, n_init=2, random_state=0)
+            fit = {"sensitive_features": frame["sex"]}
+        case "social program":
+            model = SociallyFairKMedian(3, method="lp", random_state=0)
+        case "social precomputed":
+            X, model = _precomputed(), SociallyFairKMedian(3, metric="precomputed", random_state=0)
     return model.fit(X, **fit), X, fit
 
 
@@ -71,6 +80,10 @@ KINDS = (
     "intersect",
     "median",
     "medoids",
+    "social",
+    "social bounded",
+    "social program",
+    "social precomputed",
 )
 
 

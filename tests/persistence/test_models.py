@@ -111,7 +111,9 @@ def test_subclasses_and_strangers_are_refused(plain, tmp_path):
 
     Mine.__name__ = "FairKMeans"  # not even under a known name
     for model in (Mine(), KMeans()):
-        with pytest.raises(TypeError, match="only FairKMeans and FairKMedian"):
+        with pytest.raises(
+            TypeError, match="only FairKMeans, FairKMedian, SociallyFairKMeans and SociallyFairKMedian"
+        ):
             save_model(model, tmp_path / "model.npz")
 
 

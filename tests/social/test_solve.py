@@ -101,7 +101,7 @@ def test_time_is_up_at_once():
         ({"max_centers": 3}, "max_centers=3 needs bicriteria=True"),
         ({"bicriteria": True, "max_centers": 0}, "max_centers must be a whole number of at least 1, got 0"),
         ({"n_starts": 0}, "n_starts must be a whole number of at least 1, got 0"),
-        ({"n_kicks": -1}, "n_kicks must be a whole number of at least 0, got -1"),
+        ({"n_restarts": -1}, "n_restarts must be a whole number of at least 0, got -1"),
     ],
 )
 def test_bad_options_are_refused(options, words):

@@ -33,6 +33,14 @@ from faircluster.cli.reports import (
     write_labels,
     write_report,
 )
+from faircluster.cli.social import (
+    SOCIAL_OBJECTIVES,
+    bounds_for,
+    notion_option,
+    paid_table,
+    social_fields,
+    social_tables,
+)
 from faircluster.cli.steps import (
     OBJECTIVES,
     check_bounds,
@@ -112,6 +120,7 @@ def _deep_demo(output: Path, rows: int | None) -> None:
     metavar="COLUMN",
     help="Numeric column to cluster on; by default all that are neither protected nor weights.",
 )
+@notion_option
 @bounds_option
 @click.option("--objective", type=click.Choice(["k-means", "k-median"]), default="k-means", show_default=True)
 @click.option(
@@ -145,6 +154,7 @@ def fit(
     sensitive: tuple[str, ...],
     clusters: int,
     features: tuple[str, ...],
+    notion: str,
     bounds: FairnessBounds,
     objective: str,
     rounding: str,
@@ -168,9 +178,10 @@ def fit(
     """Cluster the rows of FILE within bounds on the shares of protected groups.
 
     Writes FILE with one more column, the cluster of each row, and shows the share of every group in every
-    cluster.
+    cluster. With --notion social the cost of the worst-off group is made small instead, or as well.
     """
     require_extras()
+    bounds, social = bounds_for(notion, bounds), notion == "social"
     check_outputs(output, model_file, report_file, json_file)
     require_report(report_file)
     with Progress() as progress:
@@ -186,7 +197,7 @@ def fit(
         check_bounds(bounds, groups, clusters)
         progress.phase(f"clustering {len(raw):,} rows (the first run also compiles)")
         begun = time.perf_counter()
-        model = OBJECTIVES[objective](
+        model = (SOCIAL_OBJECTIVES if social else OBJECTIVES)[objective](
             clusters,
             bounds=bounds,
             rounding=rounding,
@@ -206,14 +217,16 @@ def fit(
         write_labels(labelled, output, formulas, progress)
         if model_file is not None:
             save_model(model, model_file, preparation=preparation)
-        figures = {"objective": objective, **fitted_figures(model), "seconds": seconds}
+        fitted = social_fields(model) if social else fitted_figures(model)
+        figures = {"objective": objective, "notion": notion, **fitted, "seconds": seconds}
         names = {"features": chosen, "sensitive": list(sensitive), "weights": weights, "scale": scale}
         write_json(json_file, {"input": str(file), "output": str(output), **names, **figures}, audit)
         done = [f"labels written to {output}"]
         if report_file is not None:
             result = audit_fit(model, preparation.apply(raw), groups, chosen, file, progress)
             done += write_report(result, report_file, progress)
-    show(fit_table(model, seconds), *audit_tables(audit), *done)
+    shown = social_tables(model, seconds) if social else [fit_table(model, seconds)]
+    show(*shown, *audit_tables(audit), *done)
 
 
 @main.command()
@@ -307,6 +320,7 @@ def predict(
 @input_file
 @click.option("--labels", required=True, metavar="COLUMN", help="Column with the cluster of each row.")
 @sensitive_option
+@notion_option
 @bounds_option
 @click.option("--before", metavar="COLUMN", help="Column with other clusters of the same rows, to compare.")
 @click.option(
@@ -325,6 +339,7 @@ def audit(
     file: Path,
     labels: str,
     sensitive: tuple[str, ...],
+    notion: str,
     bounds: FairnessBounds,
     before: str | None,
     features: tuple[str, ...],
@@ -337,9 +352,12 @@ def audit(
     """Show how the protected groups are spread over the clusters of FILE, whoever made them.
 
     Shares of each cluster with 95 % confidence intervals, held against everyone's and against bounds; with
-    --report, a page that people can read.
+    --report, a page that people can read; with --notion social, what each group pays on --features first.
     """
     require_extras()
+    bounds = bounds_for(notion, bounds)
+    if notion == "social" and not features:
+        raise click.UsageError("--notion social needs --features, the columns that costs are measured on")
     check_outputs(None, report_file, json_file)
     require_report(report_file)
     with Progress() as progress:
@@ -361,4 +379,5 @@ def audit(
         if result.violation == 0
         else (f"the bounds are broken by up to {number(result.violation)} points")
     )
-    show(*audit_tables(result.shares), f"{bounds!r}: {verdict}", *done)
+    paid = paid_table(result.figures) if notion == "social" else []
+    show(*paid, *audit_tables(result.shares), f"{bounds!r}: {verdict}", *done)

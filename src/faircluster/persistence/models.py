@@ -15,18 +15,24 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from faircluster.bounds import FairnessBounds
-from faircluster.estimators import FairKMeans, FairKMedian
+from faircluster.estimators import FairKMeans, FairKMedian, SociallyFairKMeans, SociallyFairKMedian
 from faircluster.groups import Groups
 from faircluster.persistence.archive import read_archive, write_archive
 from faircluster.persistence.bounds_json import bounds_from_dict, bounds_to_dict
 from faircluster.persistence.fields import packed_number, take, texts, unpacked_number, whole
 from faircluster.persistence.preparation import Preparation
+from faircluster.persistence.social_fields import SOCIAL, pack_social, unpack_social
 
 __all__ = ["load_model", "load_prepared", "save_model"]
 
 FORMAT = "faircluster model"
 FORMAT_VERSION = 1
-_CLASSES = {"FairKMeans": FairKMeans, "FairKMedian": FairKMedian}
+_CLASSES = {
+    "FairKMeans": FairKMeans,
+    "FairKMedian": FairKMedian,
+    "SociallyFairKMeans": SociallyFairKMeans,
+    "SociallyFairKMedian": SociallyFairKMedian,
+}
 _NUMBERS = (
     "inertia_",
     "cost_",
@@ -39,7 +45,7 @@ _NUMBERS = (
 _STATUSES = ("optimal", "feasible", "time_limit")
 _PARAMETER = "parameter."  # before the names of arrays that are constructor parameters
 
-Model = FairKMeans | FairKMedian
+Model = FairKMeans | FairKMedian | SociallyFairKMeans | SociallyFairKMedian
 
 
 def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Preparation | None = None) -> None:
@@ -47,7 +53,7 @@ def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Prepa
 
     Parameters
     ----------
-    model : FairKMeans or FairKMedian
+    model : FairKMeans, FairKMedian, SociallyFairKMeans or SociallyFairKMedian
         Fitted.
     path : path
         File to write, customarily ``.npz``.
@@ -92,7 +98,7 @@ def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Prepa
             "it holds an estimator of another library; save that estimator with its own tools and its "
             "labels next to it"
             if name == "FairAssignment"
-            else f"only {' and '.join(_CLASSES)} can be"
+            else f"only {', '.join([*_CLASSES][:-1])} and {[*_CLASSES][-1]} can be"
         )
         raise TypeError(f"a {name} cannot be saved: {why}")
     check_is_fitted(model)
@@ -124,6 +130,9 @@ def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Prepa
     for attribute in ("cluster_centers_", "center_indices_"):
         if hasattr(model, attribute):
             arrays[attribute.removesuffix("_")] = getattr(model, attribute)
+    if isinstance(model, SOCIAL):
+        header["social"], more = pack_social(model)
+        arrays |= more
     if model.limits_ is not None:
         arrays["lower_limits"], arrays["upper_limits"] = model.limits_
     write_archive(path, header, arrays)
@@ -138,7 +147,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
     Returns
     -------
-    FairKMeans or FairKMedian
+    FairKMeans, FairKMedian, SociallyFairKMeans or SociallyFairKMedian
         Fitted; it predicts, assigns and transforms as the one that was saved.
 
     Raises
@@ -164,7 +173,7 @@ def load_prepared(path: str | os.PathLike[str]) -> tuple[Model, Preparation | No
 
     Returns
     -------
-    model : FairKMeans or FairKMedian
+    model : FairKMeans, FairKMedian, SociallyFairKMeans or SociallyFairKMedian
     preparation : Preparation or None
         None when the model was saved without one.
 
@@ -228,6 +237,8 @@ def _unpacked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> tuple[
         model.center_indices_ = take(arrays, "center_indices", "i8", (k,), least=0, most=d - 1)  # type: ignore[union-attr]
     else:
         model.cluster_centers_ = take(arrays, "cluster_centers", "f", (k, d))
+    if isinstance(model, SOCIAL):
+        unpack_social(model, header["social"], arrays, (groups.n_groups, k, len(labels)))
     for name, value in _unpacked_fitted(cls, header["fitted"]).items():
         setattr(model, name, value)
     if header["status"] not in _STATUSES:
@@ -319,7 +330,7 @@ def _unpacked_parameters(
 
 
 def _unpacked_fitted(cls: type[Model], packed: dict[str, Any]) -> dict[str, float]:
-    expected = [name for name in _NUMBERS if name != "cost_" or cls is FairKMedian]
+    expected = [name for name in _NUMBERS if name != "cost_" or cls is not FairKMeans]
     if sorted(packed) != sorted(expected):
         raise ValueError(f"its fitted values are {', '.join(packed)[:200]}, not {', '.join(expected)}")
     return {name: unpacked_number(packed[name], name) for name in expected}

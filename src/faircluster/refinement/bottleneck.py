@@ -259,7 +259,7 @@ class CenterSearch:
         starts = np.cumsum([0, *map(len, parts[:-1])])
         scores = []
         for row in near.tolist():
-            reached = self.metric.among(points, row) < best.radius
+            reached = self.metric.among(points, int(row)) < best.radius
             shares = np.add.reduceat(reached, starts, dtype=np.float64) / [len(part) for part in parts]
             # sets reached at all come first, then how much of them
             scores.append(-float((shares > 0).sum() + shares.mean()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from faircluster.report.social import social_claim
+
 __all__ = ["certificate_section", "price_section"]
 
 
@@ -35,12 +37,12 @@ def certificate_section(model: Any, same_labels: bool) -> dict[str, Any] | None:
     if model is None or bound is None or gap is None:
         return None
     radius = hasattr(model, "radius_")
-    cost = _number(model, "radius_" if radius else "inertia_")
-    if cost is None:
-        cost = _number(model, "cost_")
+    cost = _number(model, _cost_name(model))
     exact = getattr(model, "violation_", 0.0) == 0
     kept = "keeps every bound exactly" if exact else f"breaks a bound by up to {model.violation_:.4g} points"
-    if radius:
+    if hasattr(model, "group_costs_"):
+        what = social_claim(model)
+    elif radius:
         what = (
             f"its radius is at most {gap:.2%} above the smallest that is not excluded for its centers; "
             f"no centers at all have a radius below {bound:.4g}, with bounds or without"
@@ -92,9 +94,7 @@ def price_section(
     price = _number(model, "price_of_fairness_")
     if same_labels and price is not None:
         radius = hasattr(model, "radius_")
-        fair = _number(model, "radius_" if radius else "inertia_")
-        if fair is None:
-            fair = _number(model, "cost_")
+        fair = _number(model, _cost_name(model))
         return {
             "price": price,
             "fair_cost": fair,
@@ -119,3 +119,11 @@ def _number(model: Any, name: str) -> float | None:
         return None
     value = float(value)
     return value if math.isfinite(value) else None
+
+
+def _cost_name(model: Any) -> str:
+    """Fitted attribute that holds what a model makes small."""
+    if hasattr(model, "group_costs_"):
+        return "cost_"  # of the worst-off group; its inertia_ is that of everyone
+    names = ("radius_", "inertia_", "cost_")
+    return next((name for name in names if hasattr(model, name)), "cost_")

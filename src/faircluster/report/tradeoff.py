@@ -245,7 +245,8 @@ def _from_tighter(
 
 
 def _cost(model: Any) -> float:
-    for name in ("radius_", "inertia_", "cost_"):
+    # the inertia_ of a socially fair model is that of everyone, not what it makes small
+    for name in ("cost_",) if hasattr(model, "group_costs_") else ("radius_", "inertia_", "cost_"):
         value = getattr(model, name, None)
         if value is not None:
             return float(value)

@@ -34,6 +34,7 @@ _FINAL = 4  # strict assignments of all points at the end
 _RATE = 0.5  # how fast weights follow the costs of the groups at first
 _FLOOR = 0.02  # share of the weight that is spread evenly, so that no group's points cost nothing
 _POWER_PASSES = 15
+_ROUGH = 0.01  # gap of strict assignments while centers still move
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +227,8 @@ class _Search:
         return self._proved(centers, gamma, labels, value, start.n_iter)
 
     def _strict(self, centers: Array, weights: Array) -> tuple[Array, float]:
-        self.last = assign_for_groups(self.points, self.problem, centers, weights, self.last)
+        rough = replace(self.problem, tolerance=max(self.problem.tolerance, _ROUGH))
+        self.last = assign_for_groups(self.points, rough, centers, weights, self.last)
         return self.last.labels, self.last.violation
 
     def _alternate(

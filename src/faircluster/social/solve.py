@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from faircluster.social.exactly_k import best_subset
 from faircluster.social.instance import SocialInstance
+from faircluster.social.polishing import polish as improve
 from faircluster.social.relaxation import SocialRelaxation, relax
 from faircluster.social.result import SocialResult
 from faircluster.social.rounding import round_relaxation
@@ -30,7 +31,7 @@ def solve_social(
     strengthen: bool = False,
     polish: bool = True,
     n_starts: int = 3,
-    n_kicks: int = 10,
+    n_restarts: int = 20,
     tolerance: float = 1e-6,
     time_limit: float | None = None,
     random_state: Any = None,
@@ -51,14 +52,14 @@ def solve_social(
         Improve the rounded centers by swaps; False returns them as they are.
     n_starts : int, default=3
         Random starts of the local search that precedes the relaxation.
-    n_kicks : int, default=10
-        Disturbed restarts of the polish.
+    n_restarts : int, default=20
+        Restarts of the polish, from centers drawn from the relaxation and from disturbed ones.
     tolerance : float, default=1e-6
         Relative gap to which the relaxation is solved.
     time_limit : float, default=None
         Seconds after which the relaxation and the polish end; what was proved by then holds.
     random_state : int, RandomState or None, default=None
-        For starts and kicks.
+        For starts and restarts.
 
     Returns
     -------
@@ -96,7 +97,11 @@ def solve_social(
         instance, n_starts=n_starts, tolerance=tolerance, time_limit=time_limit, random_state=random_state
     )
     return solver.solve(
-        bicriteria=bicriteria, max_centers=max_centers, strengthen=strengthen, polish=polish, n_kicks=n_kicks
+        bicriteria=bicriteria,
+        max_centers=max_centers,
+        strengthen=strengthen,
+        polish=polish,
+        n_restarts=n_restarts,
     )
 
 
@@ -159,11 +164,11 @@ class SocialSolver:
         max_centers: int | None = None,
         strengthen: bool = False,
         polish: bool = True,
-        n_kicks: int = 10,
+        n_restarts: int = 20,
     ) -> SocialResult:
         """Open centers; parameters, result and errors as in :func:`solve_social`."""
         target = _n_centers(self.instance, bicriteria, max_centers)
-        _check_counts(n_kicks=(n_kicks, 0))
+        _check_counts(n_restarts=(n_restarts, 0))
         clock = _Clock(self._time_limit)
         if not hasattr(self, "rounded"):
             self._prepare(clock)
@@ -172,8 +177,9 @@ class SocialSolver:
         rounded_cost = part.cost(centers)
         clock.mark("subset")
         if polish:
-            centers = _polished(
-                self._search, centers, self.known, relaxation, target, n_kicks, self._draw, clock
+            starts = [centers] if target < part.n_clusters else [centers, self.known]
+            centers = improve(
+                self._search, starts, relaxation, target, n_restarts, self._draw, lambda: clock.left() == 0.0
             )
             clock.mark("polish")
         bound = relaxation.lower_bound
@@ -185,7 +191,7 @@ class SocialSolver:
         return _result(self.instance, chosen, bound, relaxation, factor, rounded_cost, self.tolerance, clock)
 
     def _counted(self, target: int) -> tuple[NDArray[np.intp], float]:
-        """Rounded centers, no more than wanted, and the factor proved for them."""
+        """Take rounded centers, no more than wanted, and the factor proved for them."""
         part, rounded = self.merged.instance, self.rounded
         centers, _ = best_subset(part, rounded.centers, min(target, len(rounded.centers)))
         factor = rounded.factor * _ratio(self.relaxation.value, self.relaxation.lower_bound)
@@ -222,43 +228,6 @@ def _starting_centers(search: SwapSearch, n_starts: int, draw: np.random.RandomS
         for _ in range(n_starts)
     ]
     return min(found, key=instance.cost)
-
-
-def _polished(
-    search: SwapSearch,
-    rounded: Array,
-    known: Array,
-    relaxation: SocialRelaxation,
-    target: int,
-    n_kicks: int,
-    draw: np.random.RandomState,
-    clock: _Clock,
-) -> NDArray[np.intp]:
-    """Local search from the rounded centers, from those known, and from disturbed ones."""
-    instance = search.instance
-    starts = [rounded] if target < len(known) else [rounded, known]
-    full = [search.extend(start, target) for start in starts]
-    # centers that suit the groups as the relaxation weighs them
-    full.append(search.improve(full[0], relaxation.multipliers))
-    best = min((search.improve(start) for start in full), key=instance.cost)
-    value = instance.cost(best)
-    for _ in range(n_kicks):
-        if clock.left() == 0.0 or value <= relaxation.lower_bound * (1 + 1e-9):
-            break
-        trial = search.improve(_kicked(best, instance.n_facilities, draw))
-        cost = instance.cost(trial)
-        if cost < value:
-            best, value = trial, cost
-    return best
-
-
-def _kicked(centers: Array, n_facilities: int, draw: np.random.RandomState) -> NDArray[np.intp]:
-    """Replace up to a third of the centers, at least two where there are as many, by random facilities."""
-    count = min(len(centers), max(2, len(centers) // 3))
-    others = np.setdiff1d(np.arange(n_facilities), centers)
-    count = min(count, len(others))
-    kept = draw.permutation(centers)[count:]
-    return np.concatenate([kept, draw.choice(others, count, replace=False)]).astype(np.intp)
 
 
 def _result(

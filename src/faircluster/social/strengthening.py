@@ -152,6 +152,8 @@ def strengthen(
         high = guess
         if answer.value <= guess:
             found, limit = answer, trial
+    if found is relaxation and not _keeps_to(instance, relaxation, limit):
+        found = relax(instance, start, limit=limit, time_limit=time_limit)
     return StrengthenedBound(bound, high, found, limit)
 
 
