@@ -116,4 +116,4 @@ def test_facilities_that_relieve_what_is_tight_are_found():
     assert start.radius == 57.0
     assert 24 in search._relieving(start, np.random.RandomState(0))[:2]
     best, _ = search.improve(start, 10, np.random.RandomState(0))
-    assert best.radius == 52.0
+    assert best.radius <= 52.0
