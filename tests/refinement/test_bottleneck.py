@@ -89,6 +89,7 @@ class Answer:
         ([9.0, 8.0, 7.0], 2, 1),  # as good as its relaxation: nothing earlier can be better
         ([9.0, 8.0, 8.5], 1, 2),  # an earlier relaxation is smaller than what whole points reach
         ([9.0, 9.5, 9.9], 0, 3),
+        ([9.5, 9.5, 9.0], 2, 1),  # a probe tells that whole points do no better there
     ],
 )
 def test_earlier_centers_are_taken_when_whole_points_do_better_there(strict, chosen, asked):
@@ -99,7 +100,7 @@ def test_earlier_centers_are_taken_when_whole_points_do_better_there(strict, cho
         calls.append(int(rows[0]))
         return Answer(strict[rows[0]])
 
-    rows, result = settle(trail, assign)
+    rows, result = settle(trail, assign, lambda rows, radius: strict[rows[0]] < radius)
     assert rows[0] == chosen
     assert result.radius == strict[chosen]
     assert len(calls) == asked

@@ -234,19 +234,21 @@ def _anneal(
     total = len(dual.signature) if dual.weights is None else float(dual.weights.sum())
     point = dual.at(multipliers, temperature)
     damping = 1e-2
+    # bounds may be broken by as much as the solution may be off
+    rough = total * min(max(3e-5, tolerance / 100), 1e-3)
     for level in range(levels):
         if level:
             temperature *= _COOLING
             point = dual.at(multipliers, temperature)
-        multipliers, point, damping = _newton(dual, multipliers, point, temperature, 3e-5 * total, damping)
+        multipliers, point, damping = _newton(dual, multipliers, point, temperature, rough, damping)
         if _smoothing(point, multipliers) > 3 * tolerance * abs(point.hard):
             continue
         for _ in range(2):  # perhaps the last temperature
-            fine = min(3e-5, tolerance / 30) * total
+            fine = min(rough, tolerance / 30 * total)
             multipliers, point, damping = _newton(dual, multipliers, point, temperature, fine, damping)
             gap = max(_smoothing(point, multipliers), point.cost - point.hard)
             excess = np.maximum(point.gradient, 0.0).max(initial=0.0)
-            if gap <= tolerance * abs(point.hard) and excess <= 1e-4 * total:
+            if gap <= tolerance * abs(point.hard) and excess <= max(1e-4 * total, rough):
                 return _finish(dual, multipliers, temperature, point)
         if _smoothing(point, multipliers) <= tolerance * abs(point.hard):
             break  # what is left is not due to the temperature

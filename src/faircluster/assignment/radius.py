@@ -18,7 +18,7 @@ from faircluster.bounds import BoundRows, FairnessBounds, InfeasibleBoundsError,
 from faircluster.distances import CostSource, DenseCosts, as_cost_source, map_blocks
 from faircluster.groups import Groups
 
-__all__ = ["RadiusResult", "solve_radius"]
+__all__ = ["RadiusResult", "solve_radius", "whole_below"]
 
 Array = NDArray[Any]
 
@@ -126,6 +126,51 @@ def solve_radius(
     ([0, 1, 1, 0], 3.0, 1.0)
     """
     return _RadiusSearch(cost, groups, bounds, size_min, size_max, rounding, time_limit, random_state).run()
+
+
+def whole_below(
+    cost: Array, groups: Groups, rows: BoundRows, radius: float, time_limit: float | None = None
+) -> bool:
+    """Tell whether whole points can be assigned within bounds at less than a radius.
+
+    Parameters
+    ----------
+    cost : ndarray of shape (n, k)
+    groups : Groups
+    rows : BoundRows
+    radius : float
+    time_limit : float, default=None
+        Seconds.
+
+    Returns
+    -------
+    bool
+        False also when the search ends within its limits without an answer.
+
+    Notes
+    -----
+    One probe, at the largest entry below the radius; no prices and no labels.
+
+    Examples
+    --------
+    >>> from faircluster.bounds import FairnessBounds
+    >>> groups = Groups.from_features(["a", "a", "b", "b"])
+    >>> cost = np.array([[0.0, 4.0], [1.0, 3.0], [5.0, 0.0], [2.0, 1.0]])
+    >>> rows = FairnessBounds.slack(0.2).rows(groups, 2)
+    >>> whole_below(cost, groups, rows, 4.0), whole_below(cost, groups, rows, 3.0)
+    (True, False)
+    """
+    search = RelaxedSearch(cost, groups, rows)
+    if search.lower_bound >= radius:
+        return False
+    if search.unbounded:
+        return True
+    trial = search.largest(radius)
+    search.visit(trial)
+    quotas = search.program.feasible_quotas(search.tolerance)
+    deadline = None if time_limit is None else time.perf_counter() + time_limit
+    rounding = RadiusRounding(search, groups, rows, deadline)
+    return quotas is not None and rounding.whole(trial, quotas) is not None
 
 
 class _RadiusSearch:

@@ -13,7 +13,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from faircluster.assignment.radius import RadiusResult, solve_radius
+from faircluster.assignment.radius import RadiusResult, solve_radius, whole_below
 from faircluster.bounds import check_feasible
 from faircluster.centers.greedy import farthest_first
 from faircluster.centers.metric import Metric
@@ -224,12 +224,18 @@ class FairKCenter(  # type: ignore[misc]
         n_swaps = 24 + 4 * self.n_clusters if self.n_swaps is None else self.n_swaps
         best, trail = search.improve(best, n_swaps, random_state, self.max_iter)
 
-        def assign(centers: NDArray[np.intp]) -> RadiusResult:
-            left = None if limit is None else max(started + limit - time.perf_counter(), 0.1 * limit)
-            cost = best.cost if centers is best.rows else metric.to(centers)
-            return self._solve(cost, groups, left, random_state)
+        def left() -> float | None:
+            return None if limit is None else max(started + limit - time.perf_counter(), 0.02 * limit)
 
-        centers, result = settle(trail, assign)
+        def assign(centers: NDArray[np.intp]) -> RadiusResult:
+            cost = best.cost if centers is best.rows else metric.to(centers)
+            return self._solve(cost, groups, left(), random_state)
+
+        def reaches(centers: NDArray[np.intp], radius: float) -> bool:
+            in_time = limit is None or time.perf_counter() < started + limit
+            return in_time and whole_below(metric.to(centers), groups, rows, radius, left())
+
+        centers, result = settle(trail, assign, reaches)
         self._keep(metric, centers, result, len(trail) - 1)
         self.lower_bound_ = bound
         self.unconstrained_radius_ = min(plain, result.lower_bound)

@@ -280,7 +280,8 @@ class CenterSearch:
 def settle(
     trail: list[tuple[NDArray[np.intp], float]],
     assign: Callable[[NDArray[np.intp]], RadiusResult],
-    tries: int = 4,
+    reaches: Callable[[NDArray[np.intp], float], bool],
+    tries: int = 3,
 ) -> tuple[NDArray[np.intp], RadiusResult]:
     """Assign whole points to the last centers, or to earlier ones where that gives a smaller radius.
 
@@ -290,8 +291,10 @@ def settle(
         From :meth:`CenterSearch.improve`.
     assign : callable
         Rows of centers -> RadiusResult.
-    tries : int, default=4
-        Most assignments.
+    reaches : callable
+        Rows of centers, radius -> whether an assignment of smaller radius is within reach.
+    tries : int, default=3
+        Most earlier centers looked at.
 
     Returns
     -------
@@ -300,9 +303,11 @@ def settle(
         Of least violation, then least radius.
     """
     rows, result = trail[-1][0], assign(trail[-1][0])
-    for earlier, relaxed in trail[-2 : -tries - 1 : -1]:
+    for earlier, relaxed in trail[-2 : -tries - 2 : -1]:
         if result.violation == 0 and result.radius <= relaxed:
             break  # no assignment to earlier centers can be better
+        if result.violation == 0 and not reaches(earlier, result.radius):
+            continue
         other = assign(earlier)
         if (other.violation, other.radius) < (result.violation, result.radius):
             rows, result = earlier, other
