@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import warnings
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def _write(path, lines):
         path.write_text(text, encoding="utf-8")
 
 
+def escape_shapes(app, what, name, thing, options, lines):
+    """Let ``(n_centers_, d)`` be a shape: reST takes a word that ends in an underscore for a link."""
+    lines[:] = [
+        re.sub(r"of shape \([^)]*\)", lambda shape: re.sub(r"_(?=[,)])", r"\\_", shape[0]), line)
+        for line in lines
+    ]
+
+
 def setup(app):
     """Write the reference before Sphinx looks for sources."""
+    app.connect("autodoc-process-docstring", escape_shapes, priority=400)  # before numpydoc
     write_reference(app)
