@@ -34,8 +34,10 @@ def makarychev_vakilian(
     """Makarychev & Vakilian (COLT 2021): exactly k centers by randomised rounding, the best of many.
 
     Clients are consolidated into at most 2 k bundles with at least half an open facility each; bundles
-    next to each other are paired, and each pair opens at least one of its two. Centers that a rounding leaves
-    over are spent on whatever helps the worst-off group most, which the paper does not ask for.
+    next to each other are paired, and each pair opens at least one of its two: every other draw at the
+    client the bundle is built around, else at a facility of the bundle drawn by how much it is open. Centers
+    that a rounding leaves over are spent on whatever helps the worst-off group most, which the paper does not
+    ask for.
     """
     k = instance.n_clusters
     bundles = _bundles(instance, y, limit)
@@ -43,11 +45,12 @@ def makarychev_vakilian(
     nearest = instance.distances(used)[:, bundles].argmin(axis=1)
     mass = np.minimum(np.bincount(nearest, y[used], minlength=len(bundles)), 1.0)
     pairs = _pairs(instance.client_distances(bundles)[:, bundles])
-    places = _at_clients(instance, bundles, unique=False)
+    places = _at_clients(instance, bundles)
     search = SwapSearch(instance)
     best, least, seen = places[:k], np.inf, set()
-    for _ in range(draws):
-        opened = np.unique(places[_rounded(mass, pairs, draw)])
+    for number in range(draws):
+        at = places if number % 2 else _drawn(places, used, nearest, y[used], draw)
+        opened = np.unique(at[_rounded(mass, pairs, draw)])
         if not 0 < len(opened) <= k or tuple(opened) in seen:
             continue
         seen.add(tuple(opened))
@@ -76,7 +79,7 @@ def group_blind(instance: SocialInstance, share: Array, starts: int, draw: np.ra
     return min(found, key=lambda centers: float(share @ instance.group_costs(centers)))
 
 
-def _at_clients(instance: SocialInstance, clients: Array, unique: bool = True) -> NDArray[np.intp]:
+def _at_clients(instance: SocialInstance, clients: Array) -> NDArray[np.intp]:
     """Facility next to each client: its own place where that is one."""
     nearest, least = np.zeros(len(clients), dtype=np.intp), np.full(len(clients), np.inf)
     for first, cost in instance.blocks():
@@ -85,7 +88,7 @@ def _at_clients(instance: SocialInstance, clients: Array, unique: bool = True) -
         value = part[at, np.arange(len(clients))]
         better = value < least
         nearest[better], least[better] = first + at[better], value[better]
-    return np.unique(nearest) if unique else nearest
+    return nearest
 
 
 def _bundles(instance: SocialInstance, y: Array, limit: Array | None) -> NDArray[np.intp]:
@@ -112,6 +115,17 @@ def _pairs(distance: Array) -> list[tuple[int, int]]:
             free[a] = free[b] = False
             pairs.append((a, b))
     return pairs
+
+
+def _drawn(
+    places: Array, facilities: Array, bundle: Array, y: Array, draw: np.random.Generator
+) -> NDArray[np.intp]:
+    """A facility of each bundle, with chances in proportion to y; ``places`` for bundles without any."""
+    order = np.argsort(draw.exponential(size=len(y)) / y, kind="stable")  # least of exponential clocks
+    bundles, first = np.unique(bundle[order], return_index=True)
+    chosen = places.copy()
+    chosen[bundles] = facilities[order[first]]
+    return chosen
 
 
 def _rounded(mass: Array, pairs: list[tuple[int, int]], draw: np.random.Generator) -> NDArray[np.bool_]:
