@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 
 from faircluster.app.jobs import Job
 from faircluster.app.store import Upload
-from faircluster.app.work import OBJECTIVES, read_request, run_request
+from faircluster.app.work import OBJECTIVES, SOCIAL, Results, read_request, run_request
 from faircluster.metrics import additive_violation
 from faircluster.tables import Table
 from tests.app.conftest import is_refused
@@ -44,9 +46,28 @@ def test_results_are_shown_and_downloaded(client, ask):
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-def test_every_objective(ask, objective):
-    _, now = ask(objective=objective)
+def test_every_objective(client, ask, objective):
+    key, now = ask(objective=objective, bounded=True)
     assert now["state"] == "done", now["problem"]
+    assert "The fair clustering keeps the bounds" in client.get(f"/jobs/{key}/panel/compare").text
+
+
+@pytest.mark.parametrize("objective", sorted(SOCIAL))
+def test_the_worst_off_group_is_served_better_where_shares_are_free(client, ask, objective):
+    key, now = ask(objective=objective, tradeoff=True)
+    assert now["ready"] == ["plain", "fair"]  # there are no bounds to trade
+    compare = client.get(f"/jobs/{key}/panel/compare").text
+    assert re.search(r"mean cost is \d+\.\d% less than under plain", compare)
+    assert "Shares were not bounded" in compare
+
+
+@pytest.mark.parametrize("name", ["k-median", "k-center"])
+def test_plain_and_fair_costs_are_of_one_measure(name):
+    table, results = Table(_people(), "people"), Results()
+    run_request(replace(_request(table), objective=name), table, results, lambda phase: None)
+    powers = [found.figures["clustering"]["costs"]["power"] for found in (results.plain, results.fair)]
+    assert powers == [1, 1]
+    assert results.plain.figures["certificate"] is None
 
 
 @pytest.mark.parametrize(
@@ -154,8 +175,6 @@ def test_faults_are_told_without_a_traceback(tmp_path, monkeypatch, caplog):
 
 
 def test_plain_results_come_before_fair_ones():
-    from faircluster.app.work import Results
-
     table, results, seen = Table(_people(), "people"), Results(), []
     run_request(
         _request(table), table, results, lambda phase: seen.append((phase, results.plain is not None))

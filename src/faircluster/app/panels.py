@@ -50,6 +50,7 @@ class Panels:
             rows=_rows(plain.figures, None if fair is None else fair.figures),
             fair=fair is not None,
             kept=fair is not None and fair.violation == 0,
+            worst=None if fair is None or job.request.bounded else _worst(plain.figures, fair.figures),
             words=shown.figures["bounds"]["words"],
             summary=shown.figures["summary"],
             notes=job.results.notes,
@@ -71,6 +72,18 @@ class Panels:
             pictures=[Markup(found["svg"]) for found in picture],
         )
         return text
+
+
+def _worst(plain: dict[str, Any], fair: dict[str, Any]) -> str:
+    """Say what making the cost of the worst-off group small did to it."""
+    old, new = (_worst_cost(figures) for figures in (plain, fair))
+    if new < old:
+        return f"The worst-off group's mean cost is {1 - new / old:.1%} less than under plain clustering"
+    return "The worst-off group's mean cost is no less than under plain clustering"
+
+
+def _worst_cost(figures: dict[str, Any]) -> float:
+    return max(float(row["mean"]) for row in figures["clustering"]["costs"]["groups"])
 
 
 def _rows(plain: dict[str, Any], fair: dict[str, Any] | None) -> list[tuple[str, str, str]]:
@@ -99,6 +112,7 @@ def _rows(plain: dict[str, Any], fair: dict[str, Any] | None) -> list[tuple[str,
             ),
         ]
     rows.append(pair("Mean cost", lambda f: number(f["clustering"]["costs"]["mean"])))
+    rows.append(pair("Mean cost of the group served worst", lambda f: number(_worst_cost(f))))
     rows.append(pair("Group served worst", lambda f: f["clustering"]["costs"]["worst_group"]))
     price = None if fair is None else fair["price"]
     rows.append(

@@ -11,16 +11,27 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from faircluster.bounds import FairnessBounds
-from faircluster.estimators import FairKCenter, FairKMeans, FairKMedian
+from faircluster.estimators import (
+    FairKCenter,
+    FairKMeans,
+    FairKMedian,
+    SociallyFairKMeans,
+    SociallyFairKMedian,
+)
 from faircluster.groups import Groups
 from faircluster.persistence import Preparation
 from faircluster.report import AuditResult, TradeoffCurve, tradeoff_curve
 from faircluster.report.summarize import audit
 from faircluster.tables import Table
 
-__all__ = ["OBJECTIVES", "Request", "Results", "read_request", "run_request", "warm_up"]
+__all__ = ["OBJECTIVES", "SOCIAL", "Request", "Results", "read_request", "run_request", "warm_up"]
 
-OBJECTIVES: dict[str, Any] = {"k-means": FairKMeans, "k-median": FairKMedian, "k-center": FairKCenter}
+SHARES: dict[str, Any] = {"k-means": FairKMeans, "k-median": FairKMedian, "k-center": FairKCenter}
+SOCIAL: dict[str, Any] = {
+    "k-means, worst-off group": SociallyFairKMeans,
+    "k-median, worst-off group": SociallyFairKMedian,
+}
+OBJECTIVES = SHARES | SOCIAL
 MOST_CLUSTERS = 100
 _TRADEOFF_ROWS = 20_000  # rows the trade-off is shown on; the page says so
 Phase = Callable[[str], None]
@@ -34,12 +45,16 @@ class Request:
     ----------
     sensitive, features : tuple of str
         Columns.
-    objective : {"k-means", "k-median", "k-center"}
+    objective : str
+        Of ``OBJECTIVES``.
     n_clusters : int
     slack : float
+        Bound on shares; without ``bounded`` only what they are held against.
     starts, seed : int
     tradeoff : bool
         Whether the curve is wanted, too.
+    bounded : bool
+        Whether shares are bounded; a choice only where the cost of the worst-off group is the objective.
     """
 
     sensitive: tuple[str, ...]
@@ -50,6 +65,12 @@ class Request:
     starts: int = 3
     seed: int = 0
     tradeoff: bool = True
+    bounded: bool = True
+
+    @property
+    def social(self) -> bool:
+        """Whether the cost of the worst-off group is made small."""
+        return self.objective in SOCIAL
 
 
 @dataclass(eq=False)
@@ -107,11 +128,12 @@ def read_request(given: Any, table: Table) -> Request:
     if both:
         raise ValueError(f"column {min(both)!r} cannot be protected and a feature at once")
     if given.get("objective") not in OBJECTIVES:
-        raise ValueError(f"the objective must be one of {', '.join(OBJECTIVES)}")
+        raise ValueError(f"the objective must be one of: {'; '.join(OBJECTIVES)}")
     clusters = _whole(given.get("clusters"), "the number of clusters", 1, min(MOST_CLUSTERS, table.n_rows))
     slack = given.get("slack")
     if isinstance(slack, bool) or not isinstance(slack, int | float) or not 0 <= slack < 1:
         raise ValueError("the slack must be a number of at least 0 and below 1")
+    bounded = given["objective"] not in SOCIAL or bool(given.get("bounded", False))
     return Request(
         sensitive,
         features,
@@ -120,7 +142,8 @@ def read_request(given: Any, table: Table) -> Request:
         float(slack),
         _whole(given.get("starts", 3), "the number of starts", 1, 50),
         _whole(given.get("seed", 0), "the seed", 0, 2**31 - 1),
-        bool(given.get("tradeoff", True)),
+        bounded and bool(given.get("tradeoff", True)),
+        bounded,
     )
 
 
@@ -168,15 +191,16 @@ def run_request(request: Request, table: Table, results: Results, on_phase: Phas
     options: dict[str, Any] = {"feature_names": request.features, "source": table.path, "on_phase": on_phase}
 
     on_phase("clustering without bounds")
-    results.plain_labels = _plain(request, X)
-    title = f"{request.objective} without bounds"
-    results.plain = audit(results.plain_labels, groups, X, bounds, title=title, **options)
+    plain = _plain(request, X)
+    results.plain_labels = plain.labels_
+    title = f"{_plain_name(request)} without bounds"
+    results.plain = audit(plain.labels_, groups, X, bounds, model=plain, title=title, **options)
 
-    on_phase("clustering within the bounds")
-    model = _estimator(request).set_params(bounds=bounds)
+    on_phase("clustering within the bounds" if request.bounded else "clustering for the worst-off group")
+    model = _estimator(request).set_params(bounds=bounds if request.bounded else None)
     model.fit(X, sensitive_features=protected)
     results.fair_labels = model.labels_
-    title = f"{request.objective} within bounds"
+    title = f"{request.objective}{' within bounds' if request.bounded else ''}"
     results.fair = audit(
         model.labels_, groups, X, bounds, model=model, before=results.plain_labels, title=title, **options
     )
@@ -185,19 +209,31 @@ def run_request(request: Request, table: Table, results: Results, on_phase: Phas
 
 
 def _estimator(request: Request) -> Any:
-    return OBJECTIVES[request.objective](
-        request.n_clusters, n_init=request.starts, missing="group", random_state=request.seed
-    )
+    options: dict[str, Any] = {"n_init": request.starts, "random_state": request.seed}
+    if request.social:
+        options["method"] = "lloyd"  # the linear program would keep a small table waiting
+    return OBJECTIVES[request.objective](request.n_clusters, missing="group", **options)
 
 
-def _plain(request: Request, X: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Labels as everyone gets them: scikit-learn's for k-means, the same method without bounds otherwise."""
-    labels: NDArray[np.int32]
-    if request.objective == "k-means":
-        labels = KMeans(request.n_clusters, n_init=request.starts, random_state=request.seed).fit(X).labels_
-    else:
-        labels = _estimator(request).set_params(bounds=None).fit(X).labels_
-    return labels
+def _plain_name(request: Request) -> str:
+    return request.objective.partition(",")[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Plain:
+    """A clustering without promises, with what an audit needs to measure costs as those of the fair one."""
+
+    labels_: NDArray[np.int32]
+    cluster_centers_: NDArray[np.float64]
+    distance_power: int
+
+
+def _plain(request: Request, X: NDArray[np.float64]) -> _Plain:
+    """Cluster as everyone does: by scikit-learn for k-means, by the method without bounds otherwise."""
+    name = _plain_name(request)
+    method = KMeans if name == "k-means" else SHARES[name]
+    model = method(request.n_clusters, n_init=request.starts, random_state=request.seed).fit(X)
+    return _Plain(model.labels_, model.cluster_centers_, 2 if name == "k-means" else 1)
 
 
 def _curve(
@@ -224,5 +260,6 @@ def warm_up() -> None:
     """Compile every kernel on a few rows, so that the first clustering does not wait for it."""
     rng = np.random.default_rng(0)
     X, sex = rng.normal(size=(200, 2)), rng.choice(["a", "b"], 200)
-    for estimator in (FairKMeans, FairKMedian, FairKCenter):
-        estimator(3, n_init=1, random_state=0).fit(X, sensitive_features=sex)
+    for name in OBJECTIVES:
+        request = Request(("sex",), ("x", "y"), name, 3, 0.2, starts=1)
+        _estimator(request).set_params(bounds=0.2).fit(X, sensitive_features=sex)

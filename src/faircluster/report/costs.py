@@ -58,7 +58,9 @@ def measure_for(model: Any, fits: bool, means: Floats) -> Measure:
     if not fits or centers is None or np.shape(centers) != means.shape:
         return Measure(means, 2, "squared Euclidean distance to the mean of the cluster")
     name = type(model).__name__
-    power = 1 if hasattr(model, "radius_") or "Median" in name or "Medoids" in name else 2
+    power = getattr(model, "distance_power", None)  # of what has centers but is no model of ours
+    if power not in (1, 2):
+        power = 1 if hasattr(model, "radius_") or "Median" in name or "Medoids" in name else 2
     what = "Euclidean distance" if power == 1 else "squared Euclidean distance"
     return Measure(
         np.asarray(centers, dtype=np.float64), power, f"{what} to the model's center of the cluster"

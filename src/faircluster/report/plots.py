@@ -111,7 +111,8 @@ def plot_group_shares(
     for axis in axes[-columns:]:
         axis.set_xlabel("cluster", fontsize=10.5, color="#333333")
         axis.tick_params(labelbottom=True)
-    _legend(figure, list(axes), labels[: 1 if after is None else 2], band is not None)
+    shown = labels[: 1 if after is None else 2]
+    _legend(figure, list(axes), shown, band is not None, min(columns, len(axes)))
     _headings(figure, title, subtitle)
     return axes
 
@@ -211,7 +212,7 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], labels: Sequence[str], banded: bool) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes], labels: Sequence[str], banded: bool, columns: int) -> None:
     """One legend for all panels, with no more in it than is drawn."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -230,7 +231,8 @@ def _legend(figure: Figure, axes: Sequence[Axes], labels: Sequence[str], banded:
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=min(len(handles), 2 * len(axes) + 1),
+        # as many entries next to each other as fit: wider than the figure, it would be cut off
+        ncols=min(len(handles), 2 if columns == 1 else 2 * columns + 1),
         frameon=False,
         fontsize=10,
         columnspacing=1.4,

@@ -201,13 +201,15 @@ def _about_price(figures: Figures) -> Iterator[tuple[str, str]]:
 
 def _about_change(before: Figures, after: Figures) -> Iterator[tuple[str, str]]:
     old, new = before["overall"], after["overall"]
-    yield (
-        "note",
-        (
-            f"Before, the bounds were broken by up to {number(old['violation'])} points, now by "
-            f"{number(new['violation'])}; balance went from {old['balance']:.3f} to {new['balance']:.3f}."
-        ),
-    )
+    broken, now = old["violation"], new["violation"]
+    if broken == now == 0:
+        words = "The bounds were kept before, too"
+    elif broken == 0:
+        words = f"Before, the bounds were kept, now they are broken by up to {number(now)} points"
+    else:
+        still = f"by {number(now)}" if now else "they are kept"
+        words = f"Before, the bounds were broken by up to {number(broken)} points, now {still}"
+    yield "note", f"{words}; balance went from {old['balance']:.3f} to {new['balance']:.3f}."
 
 
 def limits() -> list[dict[str, Any]]:

@@ -9,6 +9,10 @@ const objectives = {
   "k-means": "Compact groups around averages; the usual choice.",
   "k-median": "Distances instead of their squares: single extreme rows pull less.",
   "k-center": "Nobody far from their center: the largest distance counts.",
+  "k-means, worst-off group": "The group served worst is served as well as possible (mean squared distance). " +
+    "Clusters may then hold one group only.",
+  "k-median, worst-off group": "The group served worst is served as well as possible (mean distance). " +
+    "Clusters may then hold one group only.",
 };
 
 async function ask(path, options = {}) {
@@ -90,8 +94,13 @@ function exclude() {
 function explain() {
   const slack = Number($("slack").value);
   say("slack-value", slack.toFixed(2));
-  say("slack-hint", `A group's share of every cluster may be ${Math.round(100 * (1 - slack))}% to ` +
-    `${Math.round(100 / (1 - slack))}% of its share of everyone.`);
+  const social = $("objective").value.includes("worst-off");
+  const bounded = !social || $("bounded").checked;
+  $("bounded-choice").hidden = !social;
+  $("tradeoff-choice").hidden = !bounded;
+  const range = `${Math.round(100 * (1 - slack))}% to ${Math.round(100 / (1 - slack))}% of its share of everyone`;
+  say("slack-hint", bounded ? `A group's share of every cluster may be ${range}.`
+    : `Shares are not bounded, only held against ${range}.`);
   say("objective-hint", objectives[$("objective").value] || "");
 }
 
@@ -104,6 +113,7 @@ async function start(event) {
       body: JSON.stringify({
         upload, sensitive: chosen("sensitive"), features: chosen("features"), objective: $("objective").value,
         clusters: Number($("clusters").value), slack: Number($("slack").value), tradeoff: $("tradeoff").checked,
+        bounded: $("bounded").checked,
       }),
     });
     job = found.job;
@@ -208,6 +218,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 $("sensitive").addEventListener("change", exclude);
 $("slack").addEventListener("input", explain);
 $("objective").addEventListener("change", explain);
+$("bounded").addEventListener("change", explain);
 $("form").addEventListener("submit", start);
 $("cancel").addEventListener("click", () => ask(`/jobs/${job}/cancel`, { method: "POST" }));
 document.querySelector("[role=tablist]").addEventListener("keydown", byKeys);
