@@ -27,8 +27,8 @@ SIZES = (500, 1_000, 2_000)
 SAMPLES = range(5)
 
 
-def sample(data: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of a data set, standardised over all of it, and their groups."""
+def whole_table(data: str) -> tuple[np.ndarray, np.ndarray]:
+    """All rows of a data set, standardised, and their groups."""
     os.environ.setdefault("FAIRCLUSTER_DATA", str(ROOT.parent / "shared" / "data"))
     from faircluster import datasets
 
@@ -37,10 +37,14 @@ def sample(data: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     table = getattr(datasets, load)()
     X = (table.X - table.X.mean(axis=0)) / table.X.std(axis=0)
     if group == "education":  # graduate school or university, against all others
-        labels = np.where(table.sensitive["EDUCATION"].to_numpy(dtype=np.int64) <= 2, "higher", "lower")
-    else:
-        column = group.upper() if name == "credit" else group
-        labels = np.asarray(table.sensitive[column]).astype(str)
+        return X, np.where(table.sensitive["EDUCATION"].to_numpy(dtype=np.int64) <= 2, "higher", "lower")
+    column = group.upper() if name == "credit" else group
+    return X, np.asarray(table.sensitive[column]).astype(str)
+
+
+def sample(data: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a data set, standardised over all of it, and their groups."""
+    X, labels = whole_table(data)
     rows = np.random.default_rng([seed, n]).choice(len(X), n, replace=False)
     return X[rows], labels[rows]
 

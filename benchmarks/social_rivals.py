@@ -1,7 +1,7 @@
 """Published algorithms for socially fair clustering, on the relaxation that faircluster solves.
 
 All of them get facilities and clients of a :class:`~faircluster.social.SocialInstance` without
-repetitions, and return facilities.
+repetitions, and return facilities. Fair-Lloyd, which needs no relaxation, is in ``social_lloyd_rival.py``.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ def map_blocks(n: int, work: Callable[[int, int], T]) -> list[T]:
     size = BLOCK_ROWS if n >= 4 * BLOCK_ROWS else max(4_096, -(-n // 4))
     starts = range(0, n, size)
     stops = [min(start + size, n) for start in starts]
-    if len(stops) <= 1:
+    if len(stops) <= 1 or _cores() == 1:
         return [work(start, stop) for start, stop in zip(starts, stops, strict=True)]
     return list(_pool().map(work, starts, stops))
 
@@ -258,11 +258,14 @@ def map_blocks(n: int, work: Callable[[int, int], T]) -> list[T]:
 _POOLS: dict[int, ThreadPoolExecutor] = {}
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _pool() -> ThreadPoolExecutor:
     # One pool a process: after a fork the parent's threads are gone, so the child makes its own.
     pid = os.getpid()
     if pid not in _POOLS:
         _POOLS.clear()
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        _POOLS[pid] = ThreadPoolExecutor(workers, thread_name_prefix="faircluster")
+        _POOLS[pid] = ThreadPoolExecutor(_cores(), thread_name_prefix="faircluster")
     return _POOLS[pid]

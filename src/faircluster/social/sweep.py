@@ -221,39 +221,45 @@ def _shifted(
 def _nearest_tile(X, columns, centers, squared, nearest, near):  # type: ignore[no-untyped-def]
     """Squared distances of a few rows to their nearest centers; one coordinate of all rows is a run."""
     b, d = X.shape
+    k = len(centers)
     for t in range(d):
         for i in range(b):
             columns[t, i] = X[i, t]
     for i in range(b):
         near[i] = np.inf
         nearest[i] = 0.0
-    for j in range(centers.shape[0]):
+    for j in range(0, k, 2):  # two centers for every coordinate read, the last one twice if k is odd
+        other = min(j + 1, k - 1)
         for i in range(b):
-            squared[i] = 0.0
+            squared[0, i] = 0.0
+            squared[1, i] = 0.0
         t = 0
-        while t + 4 <= d:
-            c0, c1, c2, c3 = centers[j, t], centers[j, t + 1], centers[j, t + 2], centers[j, t + 3]
-            x0, x1, x2, x3 = columns[t], columns[t + 1], columns[t + 2], columns[t + 3]
+        while t + 2 <= d:
+            a0, a1, b0, b1 = centers[j, t], centers[j, t + 1], centers[other, t], centers[other, t + 1]
             for i in range(b):
-                v0, v1, v2, v3 = x0[i] - c0, x1[i] - c1, x2[i] - c2, x3[i] - c3
-                squared[i] += v0 * v0 + v1 * v1 + v2 * v2 + v3 * v3
-            t += 4
-        while t < d:
-            c0, x0 = centers[j, t], columns[t]
+                x0, x1 = columns[t, i], columns[t + 1, i]
+                squared[0, i] += (x0 - a0) * (x0 - a0) + (x1 - a1) * (x1 - a1)
+                squared[1, i] += (x0 - b0) * (x0 - b0) + (x1 - b1) * (x1 - b1)
+            t += 2
+        if t < d:
+            a0, b0 = centers[j, t], centers[other, t]
             for i in range(b):
-                v0 = x0[i] - c0
-                squared[i] += v0 * v0
-            t += 1
+                x0 = columns[t, i]
+                squared[0, i] += (x0 - a0) * (x0 - a0)
+                squared[1, i] += (x0 - b0) * (x0 - b0)
         for i in range(b):
-            closer = squared[i] < near[i]
+            closer = squared[0, i] < near[i]
             nearest[i] = float(j) if closer else nearest[i]
-            near[i] = squared[i] if closer else near[i]
+            near[i] = squared[0, i] if closer else near[i]
+            closer = squared[1, i] < near[i]
+            nearest[i] = float(other) if closer else nearest[i]
+            near[i] = squared[1, i] if closer else near[i]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _sweep_block(X, signature, weights, centers, given, power, tip, labels, numbers, slopes):  # type: ignore[no-untyped-def]
     n, d = X.shape
-    columns, squared = np.empty((d, _TILE)), np.empty(_TILE)
+    columns, squared = np.empty((d, _TILE)), np.empty((2, _TILE))
     near, nearest = np.empty(_TILE), np.empty(_TILE)
     for start in range(0, n, _TILE):
         stop = min(start + _TILE, n)
