@@ -9,7 +9,6 @@ from faircluster.assignment.relaxed_radius import relaxed_radius
 from faircluster.bounds import FairnessBounds
 from faircluster.centers.metric import Metric
 from faircluster.groups import Groups
-from faircluster.refinement import bottleneck
 from faircluster.refinement.bottleneck import CenterSearch, settle
 
 
@@ -38,21 +37,6 @@ def test_every_step_lowers_the_relaxed_radius_and_states_it_truly(seed, faciliti
         assert radius == pytest.approx(relaxed_radius(D[:, centers], groups, rows))
     assert np.array_equal(best.rows, trail[-1][0])
     assert np.allclose(best.cost, D[:, best.rows])
-
-
-def test_large_data_are_judged_by_a_sample_first(monkeypatch):
-    X, groups, bounds = instance(5, 600)
-    metric, rows = Metric(X), bounds.rows(groups, 4)
-    monkeypatch.setattr(bottleneck, "_LARGE", 100)
-    monkeypatch.setattr(bottleneck, "_SAMPLE", 150)
-    search = CenterSearch(metric, groups, rows, metric.order())
-    assert search._sample is not None
-    chosen, part = search._sample
-    assert len(chosen) < 300
-    assert np.allclose(part.signature_counts, groups.signature_counts)
-    best, trail = search.improve(search.probe(np.arange(4)), 40, np.random.RandomState(0))
-    assert len(trail) > 1
-    assert best.radius == pytest.approx(relaxed_radius(best.cost, groups, rows))
 
 
 def test_points_without_weight_do_not_matter():

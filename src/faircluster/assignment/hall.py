@@ -166,24 +166,32 @@ def _separate(words, supply, starts, quotas, noise, flow, cut):  # type: ignore[
 
 @njit(nogil=True, cache=True)
 def _fill(words, left, room, noise, flow, cut):  # type: ignore[no-untyped-def]
-    """Maximum flow from classes to centers; what stays behind, and in ``cut`` the centers it reaches."""
+    """Maximum flow from classes to centers; what stays behind, and in ``cut`` the centers it reaches.
+
+    Shortest augmentations in phases (Dinitz): within one, a class only goes to the centers it reaches
+    that are nearest to room, so no flow is moved twice, and each push uses up a class, a center or an
+    amount of flow.
+    """
     C, k = flow.shape
     _first_flow(words, left, room, noise, flow)
     links = np.empty((k, words.shape[1]), dtype=np.uint64)
     hop = np.empty(k, dtype=np.int64)
+    distance = np.empty(k, dtype=np.int64)
+    level = np.empty(C, dtype=np.int64)
     pointer = np.empty((k, k), dtype=np.int64)
     moved = True
     while moved:
         _link(words, flow, noise, links)
-        _towards_room(links, room, noise, hop)
+        _towards_room(links, room, noise, hop, distance)
+        _levels(words, distance, level)
         pointer[:] = 0
         moved = False
         for c in range(C):
             if left[c] <= noise:
                 continue
             for j in range(k):
-                while left[c] > noise and hop[j] >= 0 and contains(words, c, j):
-                    amount = _push(words, flow, left[c], room, hop, pointer, j, noise)
+                while left[c] > noise and hop[j] >= 0 and distance[j] == level[c] and contains(words, c, j):
+                    amount = _push(words, flow, left[c], room, hop, distance, level, pointer, j, noise)
                     if amount <= 0.0:
                         break
                     flow[c, j] += amount
@@ -242,15 +250,15 @@ def _link(words, flow, noise, links):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _towards_room(links, room, noise, hop):  # type: ignore[no-untyped-def]
+def _towards_room(links, room, noise, hop, distance):  # type: ignore[no-untyped-def]
     """Next center on a shortest way to one with room; itself where there is room, -1 without a way."""
     k = len(room)
     queue = np.empty(k, dtype=np.int64)
     end = 0
     for j in range(k):
-        hop[j] = -1
+        hop[j], distance[j] = -1, k
         if room[j] > noise:
-            hop[j] = j
+            hop[j], distance[j] = j, 0
             queue[end] = j
             end += 1
     begin = 0
@@ -259,13 +267,23 @@ def _towards_room(links, room, noise, hop):  # type: ignore[no-untyped-def]
         begin += 1
         for a in range(k):
             if hop[a] < 0 and contains(links, a, b):
-                hop[a] = b
+                hop[a], distance[a] = b, distance[b] + 1
                 queue[end] = a
                 end += 1
 
 
 @njit(nogil=True, cache=True)
-def _push(words, flow, most, room, hop, pointer, start, noise):  # type: ignore[no-untyped-def]
+def _levels(words, distance, level):  # type: ignore[no-untyped-def]
+    """Least distance to room of the centers that a class reaches."""
+    for c in range(len(level)):
+        level[c] = len(distance)
+        for j in range(len(distance)):
+            if distance[j] < level[c] and contains(words, c, j):
+                level[c] = distance[j]
+
+
+@njit(nogil=True, cache=True)
+def _push(words, flow, most, room, hop, distance, level, pointer, start, noise):  # type: ignore[no-untyped-def]
     """Make room in ``start`` by moves along the hops; the weight moved, 0 when a hop has worn out."""
     C = len(flow)
     amount = most
@@ -273,7 +291,7 @@ def _push(words, flow, most, room, hop, pointer, start, noise):  # type: ignore[
     while hop[j] != j:
         b = hop[j]
         p = pointer[j, b]
-        while p < C and not (flow[p, j] > noise and contains(words, p, b)):
+        while p < C and not (flow[p, j] > noise and level[p] == distance[b] and contains(words, p, b)):
             p += 1
         pointer[j, b] = p
         if p == C:

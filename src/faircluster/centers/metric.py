@@ -109,6 +109,12 @@ class Metric:
         """Coordinates of facilities, (len(rows), d); not when precomputed."""
         return np.array(self.facilities[rows])
 
+    def part(self, rows: NDArray[np.intp]) -> Metric:
+        """Distances of some of the points; they are the facilities if the points were."""
+        if not self.own:
+            return Metric(self.X[rows], self.name, self.facilities)
+        return Metric(self.X[np.ix_(rows, rows)] if self.matrix else self.X[rows], self.name)
+
     def order(self) -> NDArray[np.intp]:
         """Order of the points by their values only, so that draws do not depend on the order of rows."""
         if self.matrix and self.own:

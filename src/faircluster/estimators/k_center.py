@@ -15,12 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from faircluster.assignment.radius import RadiusResult, solve_radius, whole_below
 from faircluster.bounds import check_feasible
-from faircluster.centers.greedy import farthest_first
 from faircluster.centers.metric import Metric
 from faircluster.distances import CostSource, DenseCosts
 from faircluster.estimators._base import BaseFairClusterer, _check_n_clusters, _ratio, is_number
 from faircluster.groups import Groups
-from faircluster.refinement.bottleneck import Centers, CenterSearch, settle
+from faircluster.refinement.bottleneck import settle
+from faircluster.refinement.find_centers import SearchLimits, find_centers
 
 __all__ = ["FairKCenter"]
 
@@ -218,29 +218,30 @@ class FairKCenter(  # type: ignore[misc]
         rows = bounds.rows(groups, self.n_clusters, self.size_min, self.size_max)
         check_feasible(groups, bounds, self.n_clusters, self.size_min, self.size_max)
         limit = self.time_limit
-        deadline = np.inf if limit is None else started + 0.5 * limit
-        search = CenterSearch(metric, groups, rows, metric.order(), deadline)
-        best, plain, bound = self._best_start(search, random_state)
         n_swaps = 24 + 4 * self.n_clusters if self.n_swaps is None else self.n_swaps
-        best, trail = search.improve(best, n_swaps, random_state, self.max_iter)
+        deadline = np.inf if limit is None else started + 0.5 * limit
+        limits = SearchLimits(self.n_init, n_swaps, self.max_iter, deadline)
+        found = find_centers(metric, groups, rows, self.n_clusters, limits, random_state, self._say)
 
         def left() -> float | None:
             return None if limit is None else max(started + limit - time.perf_counter(), 0.02 * limit)
 
         def assign(centers: NDArray[np.intp]) -> RadiusResult:
-            cost = best.cost if centers is best.rows else metric.to(centers)
+            at_hand = found.cost if centers is found.trail[-1][0] else None
+            cost = metric.to(centers) if at_hand is None else at_hand
             return self._solve(cost, groups, left(), random_state)
 
         def reaches(centers: NDArray[np.intp], radius: float) -> bool:
             in_time = limit is None or time.perf_counter() < started + limit
             return in_time and whole_below(metric.to(centers), groups, rows, radius, left())
 
-        centers, result = settle(trail, assign, reaches)
-        self._keep(metric, centers, result, len(trail) - 1)
-        self.lower_bound_ = bound
-        self.unconstrained_radius_ = min(plain, result.lower_bound)
+        centers, result = settle(found.trail, assign, reaches)
+        self._say("radius %.6g, relaxed %.6g, %s", result.radius, result.relaxed_radius, result.status)
+        self._keep(metric, centers, result, len(found.trail) - 1)
+        self.lower_bound_ = found.lower_bound
+        self.unconstrained_radius_ = min(found.plain_radius, result.lower_bound)
         self.price_of_fairness_ = _ratio(result.radius, self.unconstrained_radius_)
-        if search.late and result.status != "time_limit":
+        if found.late and result.status != "time_limit":
             self.status_ = "time_limit"
             warnings.warn(
                 f"time_limit={limit} s reached by the search for centers; the radius is {result.radius:g}",
@@ -248,28 +249,8 @@ class FairKCenter(  # type: ignore[misc]
                 stacklevel=3,
             )
 
-    def _best_start(
-        self, search: CenterSearch, random_state: np.random.RandomState
-    ) -> tuple[Centers, float, float]:
-        """Centers of least relaxed radius, the least radius without bounds, and the bound on any radius."""
-        weights = search.groups.weights
-        held = None if weights is None else weights > 0
-        best: Centers | None = None
-        plain, bound = np.inf, 0.0
-        for start in range(self.n_init):
-            first = search.draw(search.order, random_state)
-            centers, radius, below = farthest_first(search.metric, self.n_clusters, first, search.order, held)
-            plain, bound = min(plain, radius), max(bound, below)
-            trial = search.probe(centers, np.inf if best is None else best.radius)
-            logger.log(
-                logging.INFO if self.verbose else logging.DEBUG,
-                "FairKCenter: start %d, radius %.6g without bounds, relaxed %.6g",
-                start + 1, radius, trial.radius,
-            )  # fmt: skip
-            if best is None or trial.radius < best.radius:
-                best = trial
-        assert best is not None
-        return best, plain, bound
+    def _say(self, message: str, *values: Any) -> None:
+        logger.log(logging.INFO if self.verbose else logging.DEBUG, f"FairKCenter: {message}", *values)
 
     def _solve(
         self, cost: Array, groups: Groups, time_limit: float | None, random_state: Any = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,10 @@ from faircluster.centers.greedy import minimax_center
 from faircluster.centers.metric import Metric
 from faircluster.distances import DenseCosts
 from faircluster.groups import Groups
-from faircluster.sampling import stratified_sample
 
 __all__ = ["CenterSearch", "Centers", "settle"]
 
 Array = NDArray[Any]
-_LARGE = 200_000  # points above which swaps are tried on a sample first
-_SAMPLE = 50_000
 # facilities near a tight point: drawn, judged by so many points, and the best tried
 _CANDIDATES, _WITNESSES, _BEST = 400, 20_000, 12
 
@@ -96,9 +93,7 @@ class CenterSearch:
         self.order = order[self._mass[order] > 0]
         self.late = False
         self._last: RelaxedSearch | None = None
-        self._last_sampled: RelaxedSearch | None = None
         self._relaxation: Relaxation | None = None
-        self._sample = self._sampled() if groups.n_rows > _LARGE else None
 
     def draw(self, rows: NDArray[np.intp], random_state: np.random.RandomState) -> int:
         """Draw one of these points by weight, so that a point of weight 2 counts as two points."""
@@ -143,15 +138,6 @@ class CenterSearch:
             best = better
             trail.append((best.rows, best.radius))
         return best, trail
-
-    def _sampled(self) -> tuple[NDArray[np.intp], Groups]:
-        """Rows of a sample, and groups in which they stand for all."""
-        signature = self.groups.signature[self.order]
-        chosen, weights = stratified_sample(
-            signature, self.groups.n_signatures, _SAMPLE, self._mass[self.order]
-        )
-        rows = self.order[chosen]
-        return rows, replace(self.groups, signature=self.groups.signature[rows], weights=weights)
 
     def _radius(self, cost: Array, below: float) -> float:
         self._last = RelaxedSearch(cost, self.groups, self.rows, self._last)
@@ -210,22 +196,13 @@ class CenterSearch:
         """Centers with one replaced, if their relaxed radius is smaller."""
         before = best.cost[:, j].copy()
         best.cost[:, j] = column
-        radius = self._radius(best.cost, best.radius) if self._likely(best) else np.inf
+        radius = self._radius(best.cost, best.radius)
         if radius < best.radius:
             rows = best.rows.copy()
             rows[j] = entrant
             return Centers(rows, best.cost, radius)
         best.cost[:, j] = before
         return None
-
-    def _likely(self, best: Centers) -> bool:
-        """Whether a sample of large data says that a smaller radius may do."""
-        if self._sample is None:
-            return True
-        rows, groups = self._sample
-        cost = np.ascontiguousarray(best.cost[rows])
-        self._last_sampled = RelaxedSearch(cost, groups, self.rows, self._last_sampled)
-        return self._last_sampled.below(best.radius)
 
     def _entrants(self, best: Centers, labels: Array, random_state: np.random.RandomState) -> Iterator[int]:
         """Facilities worth trying, without end: those that relieve what is tight, then from everywhere."""
