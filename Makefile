@@ -2,13 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# what the command line, the reports and the page need; all the rest, networks and development, on top
+RUNNING := $(VENV)/.running
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs bench render clean
+.PHONY: demo app test lint docs bench render clean
 
-demo: $(INSTALLED)
+demo: $(RUNNING)
 	$(BIN)/faircluster demo --output demo-output
+
+# The page for people who do not program.
+app: $(RUNNING)
+	$(BIN)/faircluster app
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
@@ -19,9 +25,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The documentation in docs/_build/html; its examples are run, and a warning is an error.
+# The documentation in docs/_build/html; its examples are run, a warning is an error, a broken link too.
 docs: $(VENV)/.docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 
 $(VENV)/.docs-installed: $(INSTALLED)
 	$(PIP) --constraint constraints.txt sphinx pydata-sphinx-theme numpydoc sphinx-gallery myst-parser
@@ -37,9 +44,13 @@ bench: $(INSTALLED) .venv-rivals/.installed
 render: $(INSTALLED)
 	$(BIN)/python -m benchmarks.render
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(RUNNING): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt hatchling editables
+	$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[app]"
+	touch $@
+
+$(INSTALLED): $(RUNNING)
 	$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[all]" \
 		pytest pytest-cov hypothesis ruff mypy import-linter polars httpx playwright
 	touch $@

@@ -65,8 +65,12 @@ def test_cost_by_k():
 
 
 def test_training():
-    axis = plot_training({"loss": [3.0, 2.0, 1.0]})
-    assert axis.lines[0].get_xdata().tolist() == [1, 2, 3]
+    axes = plot_training({"loss": [3.0, 2.0, 1.0], "$b$": [0.1, 0.2], "c": [1.0], "d": [2.0]})
+    assert axes[0].lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert axes[1].lines[0].get_ydata().tolist() == [0.1, 0.2]
+    assert [axis.get_title(loc="left") for axis in axes] == ["loss", r"\$b\$", "c", "d"]
+    assert [axis.get_xlabel() for axis in axes] == ["", "epoch", "epoch", "epoch"]
+    assert len(saved(axes[0])) > 1000
     with pytest.raises(ValueError, match="at least one measure"):
         plot_training({})
 
@@ -89,6 +93,8 @@ def test_tradeoff():
 def test_draws_on_axes_that_are_given():
     figure = Figure(layout="constrained")
     one, two = figure.subplots(1, 2)
-    assert plot_training({"loss": [1.0]}, axis=one) is one
+    assert plot_cost_by_k([2, 3], {"fair": [2.0, 1.0]}, axis=one) is one
     assert plot_group_costs(["a"], [1.0], axis=two) is two
     assert len(saved(one)) > 1000
+    (axis,) = plot_training({"loss": [1.0]}, figure=figure)
+    assert axis.get_figure() is figure

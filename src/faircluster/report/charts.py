@@ -12,6 +12,7 @@ from faircluster.report.plots import AFTER, BEFORE, DASHES, LINE, literal, new_f
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["plot_cost_by_k", "plot_embedding", "plot_group_costs", "plot_tradeoff", "plot_training"]
 
@@ -227,17 +228,23 @@ def plot_cost_by_k(
     return axis
 
 
-def plot_training(history: Mapping[str, ArrayLike], *, axis: Axes | None = None) -> Axes:
-    """Draw what was measured in each epoch of training, one line a measure.
+def plot_training(
+    history: Mapping[str, ArrayLike], *, columns: int = 3, figure: Figure | None = None
+) -> NDArray[Any]:
+    """Draw what was measured in each epoch of training, one panel a measure: their scales differ.
 
     Parameters
     ----------
     history : dict from measure to array-like of one number an epoch
-    axis : matplotlib Axes, optional
+        NaN where an epoch has none.
+    columns : int, default=3
+        Panels in a row.
+    figure : matplotlib Figure, optional
+        To draw on; a new one by default.
 
     Returns
     -------
-    matplotlib Axes
+    ndarray of matplotlib Axes, one a measure
 
     Raises
     ------
@@ -249,22 +256,29 @@ def plot_training(history: Mapping[str, ArrayLike], *, axis: Axes | None = None)
     Examples
     --------
     >>> from faircluster.report import plot_training
-    >>> plot_training({"loss": [2.0, 1.0], "balance": [0.1, 0.4]}).get_xlabel()
-    'epoch'
+    >>> axes = plot_training({"loss": [2.0, 1.0], "balance": [0.1, 0.4]})
+    >>> [axis.get_title(loc="left") for axis in axes]
+    ['loss', 'balance']
     """
     if not history:
         raise ValueError("history must hold at least one measure, from its name to its values by epoch")
-    axis = _axis(axis, (7.2, 4.0))
-    for i, (name, values) in enumerate(history.items()):
+    columns = min(columns, len(history))
+    rows = -(-len(history) // columns)
+    figure = new_figure((3.4 * columns, 2.6 * rows)) if figure is None else figure
+    axes = np.atleast_1d(figure.subplots(rows, columns, sharex=True)).ravel()
+    for axis in axes[len(history) :]:
+        axis.remove()
+    axes = axes[: len(history)]
+    for axis, (name, values) in zip(axes, history.items(), strict=True):
         line = np.asarray(values, dtype=np.float64)
-        axis.plot(
-            np.arange(1, len(line) + 1), line, color=CLUSTERS[i % len(CLUSTERS)],
-            linestyle=STYLES[i % len(STYLES)], linewidth=1.8, label=literal(name),
-        )  # fmt: skip
-    axis.set_xlabel("epoch", color=INK)
-    _dress(axis, "y")
-    _key(axis)
-    return axis
+        axis.plot(np.arange(1, len(line) + 1), line, color=AFTER, linewidth=1.8, marker=".")
+        axis.set_title(literal(name), loc="left", fontsize=11)
+        _dress(axis, "y")
+    for axis in axes[-columns:]:
+        axis.set_xlabel("epoch", color=INK)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.tick_params(labelbottom=True)
+    return axes
 
 
 def plot_tradeoff(
