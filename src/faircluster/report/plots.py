@@ -34,6 +34,7 @@ FULL_DIAMOND: dict[str, Any] = {
     "linewidth": 1.6,
 }
 CIRCLE: dict[str, Any] = {"s": 58, "marker": "o", "facecolor": AFTER, "edgecolor": "white", "linewidth": 0.9}
+_MOST_TEXT = 36  # letters of cluster names that fit under a panel
 CROSS: dict[str, Any] = {"s": 22, "marker": "x", "color": "white", "linewidth": 1.4}
 
 
@@ -174,7 +175,11 @@ def _panel(
         axis.scatter(x[out], new[out], **CROSS, zorder=5, clip_on=False)
     _scale(axis, np.concatenate([*drawn, [before.population[t]], *(band or ())]))
     axis.set_xlim(-0.5, k - 0.5)
-    axis.set_xticks(x, [str(label) for label in before.labels])
+    names = [str(label) for label in before.labels]
+    axis.set_xticks(x, [literal(name) for name in names])
+    if sum(map(len, names)) > _MOST_TEXT:
+        for tick in axis.get_xticklabels():
+            tick.set(rotation=40, ha="right", rotation_mode="anchor")
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color("#B0B0B0")
     axis.tick_params(length=0, labelsize=10, colors="#333333")

@@ -145,8 +145,12 @@ def _cards(figures: dict[str, Any]) -> list[dict[str, str]]:
     def was(measure: str, digits: int) -> str:
         return "" if before is None else f"before: {before['overall'][measure]:,.{digits}f}"
 
+    # a point is no percentage point
+    unit = was("violation", 1) or "a point is one row" + (
+        " of weight 1" if figures["data"]["weighted"] else ""
+    )
     cards = [
-        ("Largest violation", f"{number(now['overall']['violation'])} points", was("violation", 1)),
+        ("Largest violation", f"{number(now['overall']['violation'])} points", unit),
         ("Balance, worst attribute", f"{now['overall']['balance']:.3f}", was("balance", 3)),
         ("Fairness ratio, worst", f"{now['overall']['fairness_ratio']:.3f}", was("fairness_ratio", 3)),
     ]

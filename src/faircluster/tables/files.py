@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -21,6 +22,7 @@ __all__ = ["check_suffix", "is_formula", "read_table", "write_table"]
 SUFFIXES = (".csv", ".parquet")
 _BOM = "\ufeff"
 _ROWS_AT_A_TIME = 1 << 16
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # of what others call CSV
 _BLANK = "".join(map(chr, range(33))) + "\x7f\xa0\ufeff"
 _MAYBE_FORMULA = "^[\\s\\x00-\\x20\\x7f\u00a0\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-]"
 
@@ -106,9 +108,10 @@ def read_table(path: str | os.PathLike[str]) -> Table:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's fault, not the content's
             reason = str(error).splitlines()[0]
-            hint = "; save it as UTF-8 text" if "utf" in reason.lower() else ""
+            if "utf" in reason.lower() and suffix == ".csv":
+                reason = "it is no UTF-8 text; a spreadsheet writes that as 'CSV UTF-8'"
             kind = "CSV" if suffix == ".csv" else "Parquet"
-            raise ValueError(f"{name} cannot be read as {kind}: {reason}{hint}") from error
+            raise ValueError(f"{name} cannot be read as {kind}: {reason}") from error
     repeated = [column for column in table.columns if table.columns.count(column) > 1]
     if repeated:
         raise ValueError(f"{name} has two columns named {repeated[0]!r}; rename one")
@@ -126,8 +129,10 @@ def _read_csv(file: BinaryIO, path: str) -> Table:
     newline = "\r\n" if first.partition(b"\n")[0].endswith(b"\r") else "\n"
     file.seek(0)
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    header = next((row for row in csv.reader(lines) if row), [])
+    rows = list(islice((row for row in csv.reader(lines) if row), 20))
+    header = rows[0] if rows else []
     lines.detach()
+    _check_separator(rows)
     if len(set(header)) < len(header):  # pyarrow would not take a type for each
         return Table(pa.table([[]] * len(header), names=header), path)
     file.seek(0)
@@ -142,6 +147,17 @@ def _read_csv(file: BinaryIO, path: str) -> Table:
     if data.column_names != header:
         raise csv.Error(f"its header is ambiguous: {', '.join(map(repr, header))}")
     return Table(data, path, text=True, bom=bom, newline=newline)
+
+
+def _check_separator(rows: list[list[str]]) -> None:
+    """Refuse one column that is several, as spreadsheets of many countries write them."""
+    if len(rows) < 2 or any(len(row) != 1 for row in rows):
+        return
+    for mark, word in _SEPARATORS.items():
+        names = rows[0][0].split(mark)
+        alike = len({row[0].count(mark) for row in rows}) == 1
+        if alike and len(names) > 1 and all(name.strip() for name in names):
+            raise csv.Error(f"its cells are separated by {word}; save it with commas")
 
 
 def _read_parquet(file: BinaryIO, path: str) -> Table:
