@@ -1,4 +1,4 @@
-"""Tables and pictures from the results files: ``docs/benchmarks.md``, ``docs/social_lp.md``, ``docs/images``.
+"""Tables and pictures from the results files: ``docs/benchmarks*.md``, ``docs/images``.
 
 python -m benchmarks.render [--results FOLDER] [--docs FOLDER] [--check]
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import social_lp_page
+from benchmarks import report_page, social_page
 from benchmarks.claims import Rows, judge, optimum_difference, pairs, point_lps, seconds
 from benchmarks.harness import RESULTS, ROOT, Row
 from benchmarks.transport import SCALE
@@ -355,8 +355,10 @@ def main(argv: list[str] | None = None) -> int:
     options.docs.mkdir(parents=True, exist_ok=True)
     text = page(options.results, f"images/{GROWTH}" if drawn else None)
     (options.docs / "benchmarks.md").write_text(text)
-    social_lp_page.write(options.results, options.docs)
-    broken = [promise for promise, verdict in judge(options.results) if verdict and not verdict.kept]
+    social_page.write(options.results, options.docs)
+    report_page.write(options.results, options.docs)
+    verdicts = [*judge(options.results), *report_page.judge(options.results)]
+    broken = [promise for promise, verdict in verdicts if verdict and not verdict.kept]
     for promise in broken:
         print(f"not kept: {promise}")
     return 1 if broken and options.check else 0

@@ -16,6 +16,10 @@ from faircluster.social.swaps import SwapSearch
 __all__ = ["disjoint_balls", "polish"]
 
 Array = NDArray[Any]
+_NEAR = 1.003  # centers that cost up to this many times the best are a place to go on from
+_STRAY = 7  # restarts in a row without a new best, after which the best is gone back to
+_USUAL_GAP, _LEAST, _MOST = 2.5e-3, 0.5, 8.0  # where the bound leaves more room, more restarts may pay
+_RANK = 20.0  # mean rank of a facility that is brought in at little cost
 
 
 def polish(
@@ -37,7 +41,11 @@ def polish(
     relaxation : SocialRelaxation
     n_centers : int
     n_restarts : int
-        Half of them from centers drawn from the relaxation, half from disturbed best ones.
+        Restarts in a row without a better solution after which to stop, where the gap to the relaxation is
+        a quarter of a percent; in proportion to the gap, but from half to 8 times as many, if there are to be
+        k centers. They begin by turns with centers drawn from the relaxation, with some of the present ones
+        replaced at random or by what costs least, and with the present ones improved for groups that are
+        weighed at random.
     draw : RandomState
     stop : callable
         Asked before each restart whether to end.
@@ -58,24 +66,25 @@ def polish(
     """
     instance = search.instance
     best, least = starts[0], np.inf
-    enough = relaxation.lower_bound * (1 + 1e-9)
     for start in _first(search, starts, relaxation, n_centers):
         found = search.improve(search.extend(start, n_centers))
         cost = instance.cost(found)
         if cost < least:
             best, least = found, cost
     chain = _chain(instance, np.flatnonzero(relaxation.y)) if n_restarts else np.empty(0, dtype=np.intp)
-    for trial in range(n_restarts):
-        if stop() or (n_centers <= instance.n_clusters and least <= enough):
-            break
-        if trial % 2 == 0:
-            start = search.extend(_drawn(chain, relaxation.y, draw, n_centers), n_centers)
-        else:
-            start = _disturbed(best, relaxation.y, draw)
+    # the largest of several costs has many local optima: from time to time a slightly worse one is accepted
+    here, quiet, number = best, 0, 0
+    while quiet < _patience(n_restarts, least, relaxation, n_centers == instance.n_clusters) and not stop():
+        start = _restart(search, number, here, chain, relaxation, n_centers, draw)
         found = search.improve(start)
         cost = instance.cost(found)
-        if cost < least:
-            best, least = found, cost
+        number, quiet = number + 1, quiet + 1
+        if cost < least * (1 - 1e-9):
+            best, least, quiet = found, cost, 0
+        if cost < least * _NEAR:
+            here = found
+        elif quiet % _STRAY == 0:
+            here = best
     return best
 
 
@@ -142,6 +151,52 @@ def _first(
         if len(centers) <= n_centers and tuple(centers) not in seen:
             seen.add(tuple(centers))
             yield centers
+
+
+def _patience(n_restarts: int, cost: float, relaxation: SocialRelaxation, comparable: bool) -> float:
+    """Restarts without success after which to stop; none when the bound is reached."""
+    if not comparable:
+        return n_restarts if cost > 0 else 0
+    gap = cost - relaxation.lower_bound
+    if gap <= 1e-9 * cost:
+        return 0
+    return n_restarts * float(np.clip(gap / (_USUAL_GAP * cost), _LEAST, _MOST))
+
+
+def _restart(
+    search: SwapSearch,
+    number: int,
+    here: Array,
+    chain: Array,
+    relaxation: SocialRelaxation,
+    n_centers: int,
+    draw: np.random.RandomState,
+) -> NDArray[np.intp]:
+    """Centers to improve next, the four kinds by turns."""
+    kind = number % 4
+    if kind == 0:
+        return search.extend(_drawn(chain, relaxation.y, draw, n_centers), n_centers)
+    if kind == 1:
+        return _disturbed(here, relaxation.y, draw)
+    if kind == 2:
+        m = len(relaxation.multipliers)
+        return search.improve(here, 0.5 * relaxation.multipliers + 0.5 * draw.dirichlet(np.ones(m)))
+    return _exchanged(search, here, draw)
+
+
+def _exchanged(search: SwapSearch, centers: Array, draw: np.random.RandomState) -> NDArray[np.intp]:
+    """Bring in two facilities that cost little: the first in the best place, the second anywhere."""
+    order = np.argsort(search.values(centers), kind="stable")
+    order = order[~np.isin(order, centers)]
+    if not len(order):
+        return centers
+    first, second = order[np.minimum(draw.exponential(_RANK, 2).astype(np.intp), len(order) - 1)]
+    places = np.arange(len(centers))
+    trials = [np.where(places == at, first, centers) for at in places]
+    chosen = min(trials, key=search.instance.cost)
+    if second != first:
+        chosen[draw.randint(len(centers))] = second
+    return chosen
 
 
 def _chain(instance: SocialInstance, facilities: Array) -> NDArray[np.intp]:

@@ -53,7 +53,8 @@ def solve_social(
     n_starts : int, default=3
         Random starts of the local search that precedes the relaxation.
     n_restarts : int, default=20
-        Restarts of the polish, from centers drawn from the relaxation and from disturbed ones.
+        The polish ends after about so many restarts in a row that found nothing better; after more of them
+        where the relaxation's bound leaves more room. See :func:`~faircluster.social.polishing.polish`.
     tolerance : float, default=1e-6
         Relative gap to which the relaxation is solved.
     time_limit : float, default=None
