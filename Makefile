@@ -39,6 +39,7 @@ bench: $(INSTALLED) .venv-rivals/.installed
 	$(BIN)/python -m benchmarks.transport --rivals .venv-rivals/bin/python
 	$(BIN)/python -m benchmarks.bounded --rivals .venv-rivals/bin/python
 	$(BIN)/python -m benchmarks.kmeans --rivals .venv-rivals/bin/python
+	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.render
 
 render: $(INSTALLED)

@@ -59,6 +59,7 @@ def test_the_worst_off_group_is_served_better_where_shares_are_free(client, ask,
     compare = client.get(f"/jobs/{key}/panel/compare").text
     assert re.search(r"mean cost is \d+\.\d% less than under plain", compare)
     assert "Shares were not bounded" in compare
+    assert "keeps every bound" not in compare
 
 
 @pytest.mark.parametrize("name", ["k-median", "k-center"])

@@ -12,6 +12,7 @@ import pytest
 
 from faircluster.datasets import load_adult
 from faircluster.metrics import additive_violation
+from tests.browser.conftest import CONTRAST
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +125,66 @@ def test_the_example_switches_attributes_and_is_forgotten(page):
     page.wait_for_selector("#choices", state="hidden")
 
 
+@pytest.mark.parametrize("name", ["light", "dark", "narrow"])
+def test_the_worst_off_group_in_light_dark_and_narrow(page, shoot, name):
+    page.emulate_media(color_scheme="dark" if name == "dark" else "light")
+    if name == "narrow":
+        page.set_viewport_size({"width": 390, "height": 844})
+    page.click("#example")
+    page.wait_for_selector("#choices:not([hidden])")
+    page.select_option("#objective", "k-means, worst-off group")
+    assert "not bounded" in page.inner_text("#slack-hint")
+    assert not page.locator("#tradeoff").is_visible()
+    page.check("#bounded")  # both notions at once
+    assert page.locator("#tradeoff").is_visible()
+    page.uncheck("#bounded")
+    shoot(page, f"app-choices-{name}")
+    cluster(page, "3")
+    page.wait_for_selector("#tab-report:not([disabled])")
+    assert "worst-off group's mean cost" in page.inner_text("#panel-compare .verdict")
+    assert page.locator("#tab-tradeoff").is_disabled()
+    # wide tables and pictures scroll inside themselves, not the page
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate(CONTRAST) == []
+    shoot(page, f"app-worst-off-{name}")
+
+
+def test_the_keyboard_is_enough(page):
+    page.focus("#example")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#choices:not([hidden])")
+    page.focus("#clusters")
+    page.fill("#clusters", "2")
+    page.uncheck("#tradeoff")
+    page.focus("#clusters")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#tab-files:not([disabled])")
+    page.focus("#tab-compare")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-report"
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#panel-files").is_visible()
+
+
 def test_mistakes_are_told_in_words(watch, address, tmp_path):
     # the browser itself notes every request that is refused
     page = watch(re.search(r"//([^/]+)/", address)[1], expected="status of 400")
     page.goto(address)
-    (tmp_path / "bad.csv").write_text("a,b\n1\n")
-    page.set_input_files("#file", tmp_path / "bad.csv")
-    page.wait_for_selector("#problem:not([hidden])")
-    assert "bad.csv cannot be read as CSV" in page.inner_text("#problem")
+    for content, words in (
+        (b"a,b\n1\n", "bad.csv cannot be read as CSV"),
+        (b"", "bad.csv is empty"),
+        (b"a;b\n1;2\n", "separated by semicolons"),
+        ("a,b\né,1\n".encode("latin-1"), "no UTF-8 text"),
+        (b"a,a\n1,2\n", "two columns named 'a'"),
+    ):
+        (tmp_path / "bad.csv").write_bytes(content)
+        page.set_input_files("#file", tmp_path / "bad.csv")
+        page.locator("#problem", has_text=words).wait_for()
+    (tmp_path / "one.csv").write_text("age\n1\n2\n")
+    page.set_input_files("#file", tmp_path / "one.csv")
+    page.locator("#data-state", has_text="one.csv: 2 rows").wait_for()
+    page.click("#start")
+    page.locator("#problem", has_text="at least one protected column").wait_for()
 
 
 def test_hostile_columns_are_text(page, tmp_path, shoot):

@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 
 from faircluster import FairKMeans, audit, tradeoff_curve
 from faircluster.datasets import load_adult
+from tests.browser.conftest import CONTRAST
 from tests.report.test_render import HOSTILE
 
 
@@ -112,31 +113,6 @@ def test_without_scripts_everything_is_shown(watch, report):
     assert page.locator('div[data-attribute="sex"][data-when="before"]').first.is_visible()
     assert page.locator('div[data-attribute="sex"][data-when="after"]').first.is_visible()
     assert not page.locator("#attribute").is_visible()
-
-
-CONTRAST = """() => {
-  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (e) => {
-    for (; e; e = e.parentElement) {
-      const c = parse(getComputedStyle(e).backgroundColor);
-      if (c.length < 4 || c[3] > 0) return c;
-    }
-    return [255, 255, 255];
-  };
-  const wrong = [];
-  for (const e of document.querySelectorAll("body *")) {
-    const drawn = e instanceof SVGElement;
-    if (drawn ? e.tagName !== "text" || !e.closest("figure").offsetParent : !e.offsetParent) continue;
-    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())) continue;
-    const [a, b] = [light(parse(getComputedStyle(e)[drawn ? "fill" : "color"])), light(ground(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) wrong.push([e.tagName, e.textContent.slice(0, 30), ratio.toFixed(2)]);
-  }
-  return wrong.slice(0, 10);
-}"""
 
 
 def test_hostile_names_and_values_are_text(watch, tmp_path, shoot):

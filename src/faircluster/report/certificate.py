@@ -52,7 +52,9 @@ def certificate_section(model: Any, same_labels: bool) -> dict[str, Any] | None:
             f"no assignment to its centers within the bounds costs less than {bound:,.6g}, "
             f"so its cost is at most {max(gap, 0.0):.2%} above the least possible for them"
         )
-    words = f"{type(model).__name__} {kept}; {what}."
+    words = (
+        f"{type(model).__name__} {kept}; {what}." if _bounded(model) else f"{type(model).__name__}: {what}."
+    )
     if not same_labels:
         words += " This is proven for the labels of the fit, which are not the ones audited here."
     return {
@@ -92,7 +94,7 @@ def price_section(
     1.2
     """
     price = _number(model, "price_of_fairness_")
-    if same_labels and price is not None:
+    if same_labels and price is not None and _bounded(model):
         radius = hasattr(model, "radius_")
         fair = _number(model, _cost_name(model))
         return {
@@ -111,6 +113,11 @@ def price_section(
         "unconstrained_cost": before,
         "source": "against the clustering before, both measured from the means of their clusters",
     }
+
+
+def _bounded(model: Any) -> bool:
+    """Whether a model was fitted within bounds, as far as it says."""
+    return getattr(model, "limits_", ()) is not None
 
 
 def _number(model: Any, name: str) -> float | None:

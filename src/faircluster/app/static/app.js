@@ -44,6 +44,7 @@ async function takeTable(promise, name) {
     offer(found.suggested);
     $("choices").hidden = false;
     $("clusters").max = Math.min(100, found.rows);
+    $("clusters").value = Math.min($("clusters").value, $("clusters").max);
   } catch (error) {
     say("data-state", "");
     $("choices").hidden = false;
