@@ -163,9 +163,10 @@ def _draw_program(lines: Lines, path: Path, title: str) -> None:
             _curve(below, ks, ratios, style, color, words)
         below.axhline(1.0, ls=":", color="#222222", lw=2)
         top.set(title=data)
-        top.set_ylim(bottom=0)
         below.set(xlabel="k", xticks=ks)
-        top.grid(alpha=0.3), below.grid(alpha=0.3)
+        top.grid(alpha=0.3)
+        below.grid(alpha=0.3)
+    axes[0, 0].set_ylim(bottom=0)  # of the whole row, and only now: it ends the choice of a top
     axes[0, 0].set_ylabel("worst group's cost")
     axes[1, 0].set_ylabel("ratio to the bound")
     _finish(figure, axes[0, 0], title, path, columns=3)
@@ -233,9 +234,10 @@ def _draw_tables(rows: Lines, path: Path) -> None:
             ratio = [row["result"][name] / row["result"]["cost"] for row in part]
             below.plot(ks, ratio, style, color=color, lw=1.5)
         top.set(title=data)
-        top.set_ylim(bottom=0)
         below.set(xlabel="k", xticks=ks)
-        top.grid(alpha=0.3), below.grid(alpha=0.3)
+        top.grid(alpha=0.3)
+        below.grid(alpha=0.3)
+    axes[0, 0].set_ylim(bottom=0)  # of the whole row, and only now: it ends the choice of a top
     axes[0, 0].set_ylabel("worst group's cost")
     axes[1, 0].set_ylabel("ratio to ours")
     _finish(figure, axes[0, 0], "whole tables, p = 2", path, columns=3)

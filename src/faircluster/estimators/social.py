@@ -49,8 +49,9 @@ class SociallyFairKMeans(SocialClusterer):
         centers are given.
     max_iter : int, default=300
         Most center steps of a start; the first 20 decide which start goes on.
-    tol : float, default=1e-6
-        Stop when better centers for the same clusters could lower the cost by no more than this share.
+    tol : float, default=1e-8
+        Stop when better centers for the same clusters could lower the cost by no more than this share. Points
+        that change clusters then may add up to a hundred times as much.
     time_limit : float, default=None
         Seconds for the linear program, or for each assignment within bounds.
     missing : {"error", "group"}, default="error"
@@ -150,9 +151,11 @@ class SociallyFairKMedian(SocialClusterer):
     metric : {"euclidean", "precomputed"}, default="euclidean"
         With "precomputed", X holds distances between the points, (n, n), centers are points, and the method
         is "lp".
-    method, bounds, rounding, size_min, size_max, bicriteria, init, n_init, n_swaps, max_iter, tol, \
+    method, bounds, rounding, size_min, size_max, bicriteria, init, n_init, n_swaps, max_iter, \
 time_limit, missing, intersect, random_state, verbose
         As in :class:`SociallyFairKMeans`.
+    tol : float, default=1e-6
+        As in :class:`SociallyFairKMeans`, and the gap to which the last center step is proved.
 
     Attributes
     ----------
