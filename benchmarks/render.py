@@ -355,7 +355,7 @@ def main(argv: list[str] | None = None) -> int:
     options.docs.mkdir(parents=True, exist_ok=True)
     text = page(options.results, f"images/{GROWTH}" if drawn else None)
     (options.docs / "benchmarks.md").write_text(text)
-    social_page.write(options.results, options.docs)
+    social_page.write(options.results, options.docs, environments)
     report_page.write(options.results, options.docs)
     verdicts = [*judge(options.results), *report_page.judge(options.results)]
     broken = [promise for promise, verdict in verdicts if verdict and not verdict.kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,10 @@ LLOYD_METHODS = (
 )
 
 
-def write(results: Path, docs: Path) -> None:
-    """Write the page and its pictures, if anything was measured."""
-    lines = social_lines(Rows(results / "social_lp.json"))
-    whole = Rows(results / "social_lloyd.json")
+def write(results: Path, docs: Path, environments: Callable[[Iterable[Rows]], str]) -> None:
+    """Write page and pictures, if anything was measured; ``environments`` tells where rows are from."""
+    program, whole = (Rows(results / f"social_{name}.json") for name in ("lp", "lloyd"))
+    lines = social_lines(program)
     if not lines and not whole.all:
         return
     parts = [
@@ -45,6 +45,8 @@ def write(results: Path, docs: Path) -> None:
         "[benchmarks](benchmarks.md).",
         *_program(lines, docs),
         *_tables(whole, docs),
+        "## Where the numbers come from",
+        environments((program, whole)),
     ]
     docs.mkdir(parents=True, exist_ok=True)
     (docs / "benchmarks_social.md").write_text("\n\n".join(parts) + "\n")
