@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import re
 import threading
 from dataclasses import replace
@@ -165,6 +166,22 @@ def test_a_new_request_replaces_the_old_one_and_cancel_ends_it(tmp_path):
     assert job.results.plain is None
 
 
+def test_a_fit_can_be_stopped_between_its_starts(tmp_path):
+    table = Table(_people(), "people")
+    job = Job(Upload("people", table, tmp_path), _request(table))
+    original = job._at
+
+    def stop(phase):
+        original(phase)
+        if phase == "clustering within the bounds":
+            job.cancel()
+
+    job._at = stop
+    job.run(lambda done: None)
+    assert (job.state, job.results.fair) == ("cancelled", None)
+    assert job.phase == "clustering within the bounds"
+
+
 def test_faults_are_told_without_a_traceback(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("faircluster.app.jobs.run_request", lambda *_: {}["gone"])
     table = Table(_people(), "people")
@@ -181,6 +198,8 @@ def test_plain_results_come_before_fair_ones():
         _request(table), table, results, lambda phase: seen.append((phase, results.plain is not None))
     )
     assert ("clustering within the bounds", True) in seen
+    assert any(phase.startswith("clustering: start 1") for phase, _ in seen)  # within the fit
+    assert logging.getLogger("faircluster").handlers == []
     assert results.fair.violation == 0
     assert results.fair.figures["before"]["n_clusters"] == 2
 

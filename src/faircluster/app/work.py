@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,7 +201,8 @@ def run_request(request: Request, table: Table, results: Results, on_phase: Phas
 
     on_phase("clustering within the bounds" if request.bounded else "clustering for the worst-off group")
     model = _estimator(request).set_params(bounds=bounds if request.bounded else None)
-    model.fit(X, sensitive_features=protected)
+    with _told(on_phase):
+        model.fit(X, sensitive_features=protected)
     results.fair_labels = model.labels_
     title = f"{request.objective}{' within bounds' if request.bounded else ''}"
     results.fair = audit(
@@ -208,8 +212,35 @@ def run_request(request: Request, table: Table, results: Results, on_phase: Phas
         results.curve, results.curve_rows = _curve(request, X, protected, on_phase)
 
 
+class _Teller(logging.Handler):
+    """Tells what a model logs of its starts, so that a long fit is seen to go on, and can be stopped."""
+
+    def __init__(self, on_phase: Phase) -> None:
+        super().__init__()
+        self._on_phase = on_phase
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass on the message without the name of the model; what that raises ends the fit."""
+        if record.thread == self._thread:
+            self._on_phase(f"clustering: {record.getMessage().partition(': ')[2]}")
+
+
+@contextmanager
+def _told(on_phase: Phase) -> Iterator[None]:
+    logger, teller = logging.getLogger("faircluster"), _Teller(on_phase)
+    level = logger.level
+    logger.addHandler(teller)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(teller)
+
+
 def _estimator(request: Request) -> Any:
-    options: dict[str, Any] = {"n_init": request.starts, "random_state": request.seed}
+    options: dict[str, Any] = {"n_init": request.starts, "random_state": request.seed, "verbose": 1}
     if request.social:
         options["method"] = "lloyd"  # the linear program would keep a small table waiting
     return OBJECTIVES[request.objective](request.n_clusters, missing="group", **options)
