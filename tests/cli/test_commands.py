@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from faircluster import FairKMeans, FairKMedian, FairnessBounds, __version__
+from faircluster import FairKCenter, FairKMeans, FairKMedian, FairnessBounds, __version__
 from faircluster.metrics import additive_violation
 from faircluster.persistence import Preparation, load_model, load_prepared, save_model
 from tests.cli.conftest import HEADER, make_rows, read_csv, write_csv
@@ -92,6 +92,23 @@ def test_fit_k_median_nearest_intersect_and_parquet(run, people, tmp_path):
     assert isinstance(model, FairKMedian)
     assert model.groups_.attributes == ("sex & race",) * 4
     assert "sex=F & race=a" in result.stdout
+
+
+def test_fit_k_center_and_assign_by_its_model(run, people, tmp_path):
+    out, saved = tmp_path / "out.csv", tmp_path / "m.npz"
+    result = run(
+        *("fit", people, "-s", "sex", "-k", 3, "--objective", "k-center", "--bounds", 0.5, "-o", out),
+        *("--model", saved, "--json", tmp_path / "out.json"),
+    )
+    model = load_model(saved)
+    assert isinstance(model, FairKCenter)
+    assert labels_of(out).tolist() == model.labels_.tolist()
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert figures["radius"] == model.radius_ >= figures["relaxed_radius"] >= figures["lower_bound"]
+    assert figures["violation"] == 0
+    assert "radius without bounds" in result.stdout
+    run("assign", people, "--model", saved, "-o", tmp_path / "again.csv")
+    assert labels_of(tmp_path / "again.csv").tolist() == model.labels_.tolist()
 
 
 def test_fit_json_has_everything(run, people, tmp_path):

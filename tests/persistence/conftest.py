@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faircluster import FairKMeans, FairKMedian, FairnessBounds, SociallyFairKMeans, SociallyFairKMedian
+from faircluster import (
+    FairKCenter,
+    FairKMeans,
+    FairKMedian,
+    FairnessBounds,
+    SociallyFairKMeans,
+    SociallyFairKMedian,
+)
 
 N = 60
 
@@ -55,6 +62,13 @@ def _fitted(name):  # noqa: PLR0912 - one kind of model a branch
             model = FairKMedian(3, bounds=0.3, random_state=0)
         case "medoids":
             X, model = _precomputed(), FairKMedian(3, metric="precomputed", bounds=0.3, random_state=0)
+        case "center":
+            model = FairKCenter(3, metric="manhattan", bounds=0.5, random_state=0)
+        case "center precomputed":
+            X, model = _precomputed(), FairKCenter(3, metric="precomputed", bounds=0.5, random_state=0)
+        case "supplier":
+            model = FairKCenter(3, bounds=0.5, rounding="nearest", time_limit=60.0, random_state=0)
+            return model.fit(X, facilities=X[::2] + 0.1, **fit), X, fit
         case "social":
             model = SociallyFairKMeans(3, n_init=2, random_state=0)
         case "social bounded":
@@ -80,6 +94,9 @@ KINDS = (
     "intersect",
     "median",
     "medoids",
+    "center",
+    "center precomputed",
+    "supplier",
     "social",
     "social bounded",
     "social program",

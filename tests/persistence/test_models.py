@@ -112,7 +112,8 @@ def test_subclasses_and_strangers_are_refused(plain, tmp_path):
     Mine.__name__ = "FairKMeans"  # not even under a known name
     for model in (Mine(), KMeans()):
         with pytest.raises(
-            TypeError, match="only FairKMeans, FairKMedian, SociallyFairKMeans and SociallyFairKMedian"
+            TypeError,
+            match="only FairKMeans, FairKMedian, FairKCenter, SociallyFairKMeans and SociallyFairKMedian",
         ):
             save_model(model, tmp_path / "model.npz")
 

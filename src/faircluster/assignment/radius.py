@@ -21,6 +21,7 @@ from faircluster.groups import Groups
 __all__ = ["RadiusResult", "solve_radius", "whole_below"]
 
 Array = NDArray[Any]
+_UNDECIDED = 2  # programs that may end without an answer before smaller radii are given up
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,35 +227,57 @@ class _RadiusSearch:
         return self._result(rounding.labels(quotas, radius), rounding)
 
     def _strict(self, rounding: RadiusRounding, target: Array) -> tuple[float, Array | None]:
-        """Smallest radius at which whole quotas keep the bounds, as far as the limits allow."""
-        best: dict[float, Array] = {}
+        """Smallest radius at which whole quotas keep the bounds, as far as the limits allow.
 
-        def feasible(radius: float) -> bool:
-            quotas = rounding.whole(radius, target)
+        Quotas next to the relaxed ones first, at growing radii; then what lies below the radius found
+        there is searched everywhere, until too many programs end without an answer.
+        """
+        best: dict[float, Array] = {}
+        undecided = 0
+
+        def found(radius: float, **where: bool) -> bool:
+            quotas = rounding.whole(radius, target, **where)
             if quotas is not None:
                 best[radius] = quotas
             return quotas is not None
 
-        if feasible(self.relaxed_radius):
-            return self.relaxed_radius, best[self.relaxed_radius]
+        def nearby(radius: float) -> bool:
+            return found(radius, anywhere=False)
+
+        def anywhere(radius: float) -> bool:
+            nonlocal undecided
+            if undecided == _UNDECIDED:
+                return False
+            if found(radius, nearby=False):
+                return True
+            undecided += rounding.excluded < radius
+            return False
+
+        lowest = low = self.relaxed_radius
+        if nearby(lowest):
+            return lowest, best[lowest]
         highest = self.search.highest
-        values, _ = self.search.entries(self.relaxed_radius, highest)
-        low = self.relaxed_radius
+        values, _ = self.search.entries(lowest, highest)
         for radius in [float(values[i]) for i in _doubling(len(values))] + [highest]:
-            if feasible(radius):
-                self.search.smallest(low, radius, feasible)
-                smallest = min(best)
-                # a larger radius admits shorter distances: once more from its own relaxation
-                again = rounding.whole(smallest, rounding.relaxed(smallest))
-                return smallest, best[smallest] if again is None else again
+            if nearby(radius):
+                self.search.smallest(low, radius, nearby)
+                break
             low = radius
-        if rounding.excluded >= highest:
-            raise InfeasibleBoundsError(
-                "the bounds can be met by shares of points but not by whole points: "
-                f"{self.groups.total:g} points, {self.k} clusters, smallest group "
-                f"{self.groups.counts.min():g}; widen the bounds or the sizes, or use rounding='nearest'"
-            )
-        return highest, None
+        if not best and not anywhere(highest):
+            if rounding.excluded >= highest:
+                raise InfeasibleBoundsError(
+                    "the bounds can be met by shares of points but not by whole points: "
+                    f"{self.groups.total:g} points, {self.k} clusters, smallest group "
+                    f"{self.groups.counts.min():g}; widen the bounds or the sizes, or use rounding='nearest'"
+                )
+            return highest, None
+        if anywhere(lowest):
+            return lowest, best[lowest]
+        self.search.smallest(lowest, min(best), anywhere)
+        smallest = min(best)
+        # a larger radius admits shorter distances: once more from its own relaxation
+        again = rounding.whole(smallest, rounding.relaxed(smallest), anywhere=False)
+        return smallest, best[smallest] if again is None else again
 
     def _one_cluster(self) -> tuple[float, Array]:
         """All points in one cluster, which keeps any bounds on shares that the data keep."""

@@ -25,7 +25,8 @@ _GENTLE = 3.0  # the same where a few points beyond the radius do no harm
 _UNSPLIT_SECONDS = 8.0  # for whole points of different weights, without a time limit
 # reach of the quotas and search nodes of one integer program after the other; limits that, unlike
 # seconds, lead to the same answer everywhere
-_STRICT = ((1.0, 1), (4.0, 1), (None, 1), (None, 200))
+_NEARBY = ((1.0, 1), (4.0, 1))
+_ANYWHERE = ((None, 1), (None, 50))
 _MEND = ((1.0, 20), (4.0, 200), (None, 2_000))
 
 
@@ -147,13 +148,20 @@ class RadiusRounding:
         found = self._filled(self.relaxation.quotas, whole=False)
         return self.relaxation.quotas if found is None else found
 
-    def whole(self, radius: float, target: Array) -> NDArray[np.float64] | None:
+    def whole(
+        self, radius: float, target: Array, *, nearby: bool = True, anywhere: bool = True
+    ) -> NDArray[np.float64] | None:
         """Whole quotas near others; None when there are none or none was found within the limits.
 
         Parameters
         ----------
         radius : float
         target : ndarray of shape (S, k)
+        nearby : bool, default=True
+            Look next to the target, which is quick but proves nothing.
+        anywhere : bool, default=True
+            Look everywhere, which may take seconds; without a find, :attr:`excluded` tells whether
+            there are none.
 
         Returns
         -------
@@ -167,7 +175,7 @@ class RadiusRounding:
             return None
         # half of what is left, so that larger radii have their turn
         until = time.perf_counter() + 0.5 * self._left()
-        for reach, nodes in _STRICT:
+        for reach, nodes in (_NEARBY if nearby else ()) + (_ANYWHERE if anywhere else ()):
             quotas = self._filled(near, reach=reach, nodes=nodes, until=until)
             if quotas is not None or radius <= self.excluded:
                 return quotas

@@ -122,7 +122,13 @@ def _deep_demo(output: Path, rows: int | None) -> None:
 )
 @notion_option
 @bounds_option
-@click.option("--objective", type=click.Choice(["k-means", "k-median"]), default="k-means", show_default=True)
+@click.option(
+    "--objective",
+    type=click.Choice([*OBJECTIVES]),
+    default="k-means",
+    show_default=True,
+    help="What is made small: squared distances to the centers, distances, or the largest distance.",
+)
 @click.option(
     "--rounding",
     type=click.Choice(["strict", "nearest"]),
@@ -182,6 +188,12 @@ def fit(
     """
     require_extras()
     bounds, social = bounds_for(notion, bounds), notion == "social"
+    if social and objective not in SOCIAL_OBJECTIVES:
+        raise click.BadParameter(
+            f"--notion social goes with {' and '.join(SOCIAL_OBJECTIVES)}, not with {objective}: the largest "
+            "distance is that of one point, of whatever group",
+            param_hint="--objective",
+        )
     check_outputs(output, model_file, report_file, json_file)
     require_report(report_file)
     with Progress() as progress:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faircluster.atomic import atomic_write
 from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
 from faircluster.cli.console import Progress
-from faircluster.estimators import FairKMeans, FairKMedian
+from faircluster.estimators import FairKCenter, FairKMeans, FairKMedian
 from faircluster.groups import Groups
 from faircluster.persistence import Preparation, load_prepared
 from faircluster.report import Audit, comparison_table
@@ -37,7 +37,12 @@ __all__ = [
     "write_json",
 ]
 
-OBJECTIVES: dict[str, type[FairKMeans] | type[FairKMedian]] = {"k-means": FairKMeans, "k-median": FairKMedian}
+Model = FairKMeans | FairKMedian | FairKCenter
+OBJECTIVES: dict[str, type[Model]] = {
+    "k-means": FairKMeans,
+    "k-median": FairKMedian,
+    "k-center": FairKCenter,
+}
 
 
 def check_outputs(table: Path | None, *others: Path | None) -> None:
@@ -117,7 +122,7 @@ def check_bounds(bounds: FairnessBounds, groups: Groups, n_clusters: int) -> Non
         raise InfeasibleBoundsError(str(error)) from error
 
 
-def load_for_tables(path: Path) -> tuple[FairKMeans | FairKMedian, Preparation]:
+def load_for_tables(path: Path) -> tuple[Model, Preparation]:
     """Load a model and how its columns are read.
 
     Raises
@@ -138,25 +143,41 @@ def load_for_tables(path: Path) -> tuple[FairKMeans | FairKMedian, Preparation]:
     return model, preparation
 
 
-def fitted_figures(model: FairKMeans | FairKMedian) -> dict[str, Any]:
+def fitted_figures(model: Model) -> dict[str, Any]:
     """Figures of a fitted model, for JSON."""
     figures = {
-        "cost": model.inertia_,
+        **_costs(model),
         "lower_bound": model.lower_bound_,
         "gap": model.gap_,
         "violation": model.violation_,
-        "unconstrained_cost": model.unconstrained_cost_,
         "price_of_fairness": model.price_of_fairness_,
     }
     plain = {name: float(value) if math.isfinite(value) else None for name, value in figures.items()}
     return {**plain, "status": model.status_, "n_iter": model.n_iter_}
 
 
-def fit_table(model: FairKMeans | FairKMedian, seconds: float) -> TextTable:
+def _costs(model: Model) -> dict[str, float]:
+    """Return what the clustering costs, and what it would without bounds."""
+    if isinstance(model, FairKCenter):
+        return {
+            "radius": model.radius_,
+            "relaxed_radius": model.relaxed_radius_,
+            "unconstrained_radius": model.unconstrained_radius_,
+        }
+    return {"cost": model.inertia_, "unconstrained_cost": model.unconstrained_cost_}
+
+
+def fit_table(model: Model, seconds: float) -> TextTable:
     """Figures of a fitted model, for people."""
-    rows = {
-        "cost": [number(model.inertia_)],
-        "cost without bounds": [number(model.unconstrained_cost_)],
+    words = {
+        "cost": "cost",
+        "unconstrained_cost": "cost without bounds",
+        "radius": "radius",
+        "relaxed_radius": "least radius for these centers, points divided",
+        "unconstrained_radius": "radius without bounds",
+    }
+    rows = {words[name]: [number(value)] for name, value in _costs(model).items()}
+    rows |= {
         "price of fairness": [f"{model.price_of_fairness_:.4f}"],
         "gap to the lower bound": [f"{model.gap_:.3%}"],
         "violation, points": [number(model.violation_)],

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from faircluster.bounds import FairnessBounds
-from faircluster.estimators import FairKMeans, FairKMedian, SociallyFairKMeans, SociallyFairKMedian
+from faircluster.estimators import (
+    FairKCenter,
+    FairKMeans,
+    FairKMedian,
+    SociallyFairKMeans,
+    SociallyFairKMedian,
+)
 from faircluster.groups import Groups
 from faircluster.persistence.archive import read_archive, write_archive
 from faircluster.persistence.bounds_json import bounds_from_dict, bounds_to_dict
@@ -30,22 +36,21 @@ FORMAT_VERSION = 1
 _CLASSES = {
     "FairKMeans": FairKMeans,
     "FairKMedian": FairKMedian,
+    "FairKCenter": FairKCenter,
     "SociallyFairKMeans": SociallyFairKMeans,
     "SociallyFairKMedian": SociallyFairKMedian,
 }
-_NUMBERS = (
-    "inertia_",
-    "cost_",
-    "lower_bound_",
-    "gap_",
-    "violation_",
-    "unconstrained_cost_",
-    "price_of_fairness_",
-)
+_EVERY = ("lower_bound_", "gap_", "violation_", "price_of_fairness_")
+_SUMS = ("inertia_", "unconstrained_cost_", *_EVERY)
+# fitted numbers of each class; those not named here have both costs
+_NUMBERS = {
+    "FairKMeans": _SUMS,
+    "FairKCenter": ("radius_", "relaxed_radius_", "unconstrained_radius_", *_EVERY),
+}
 _STATUSES = ("optimal", "feasible", "time_limit")
 _PARAMETER = "parameter."  # before the names of arrays that are constructor parameters
 
-Model = FairKMeans | FairKMedian | SociallyFairKMeans | SociallyFairKMedian
+Model = FairKMeans | FairKMedian | FairKCenter | SociallyFairKMeans | SociallyFairKMedian
 
 
 def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Preparation | None = None) -> None:
@@ -53,7 +58,7 @@ def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Prepa
 
     Parameters
     ----------
-    model : FairKMeans, FairKMedian, SociallyFairKMeans or SociallyFairKMedian
+    model : FairKMeans, FairKMedian, FairKCenter, SociallyFairKMeans or SociallyFairKMedian
         Fitted.
     path : path
         File to write, customarily ``.npz``.
@@ -112,7 +117,7 @@ def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Prepa
         "faircluster_version": __version__,
         "class": name,
         "parameters": parameters,
-        "fitted": {key: packed_number(getattr(model, key)) for key in _NUMBERS if hasattr(model, key)},
+        "fitted": {key: packed_number(getattr(model, key)) for key in _numbers(type(model))},
         "status": model.status_,
         "n_iter": int(model.n_iter_),
         "bounds": bounds_to_dict(model.bounds_),
@@ -147,7 +152,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
     Returns
     -------
-    FairKMeans, FairKMedian, SociallyFairKMeans or SociallyFairKMedian
+    FairKMeans, FairKMedian, FairKCenter, SociallyFairKMeans or SociallyFairKMedian
         Fitted; it predicts, assigns and transforms as the one that was saved.
 
     Raises
@@ -173,7 +178,7 @@ def load_prepared(path: str | os.PathLike[str]) -> tuple[Model, Preparation | No
 
     Returns
     -------
-    model : FairKMeans, FairKMedian, SociallyFairKMeans or SociallyFairKMedian
+    model : FairKMeans, FairKMedian, FairKCenter, SociallyFairKMeans or SociallyFairKMedian
     preparation : Preparation or None
         None when the model was saved without one.
 
@@ -233,9 +238,11 @@ def _unpacked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> tuple[
     if k < 1:
         raise ValueError("it has no clusters")
     labels = take(arrays, "labels", "i4", (None,), least=0, most=k - 1)
-    if getattr(model, "metric", "") == "precomputed":
-        model.center_indices_ = take(arrays, "center_indices", "i8", (k,), least=0, most=d - 1)  # type: ignore[union-attr]
-    else:
+    precomputed = getattr(model, "metric", "") == "precomputed"
+    if precomputed or isinstance(model, FairKCenter):
+        last = {"most": d - 1} if precomputed else {}
+        model.center_indices_ = take(arrays, "center_indices", "i8", (k,), least=0, **last)  # type: ignore[union-attr]
+    if not precomputed:
         model.cluster_centers_ = take(arrays, "cluster_centers", "f", (k, d))
     if isinstance(model, SOCIAL):
         unpack_social(model, header["social"], arrays, (groups.n_groups, k, len(labels)))
@@ -329,8 +336,13 @@ def _unpacked_parameters(
 # ---- fitted values
 
 
+def _numbers(cls: type[Model]) -> tuple[str, ...]:
+    """Names of the fitted numbers of a class."""
+    return _NUMBERS.get(cls.__name__, ("cost_", *_SUMS))
+
+
 def _unpacked_fitted(cls: type[Model], packed: dict[str, Any]) -> dict[str, float]:
-    expected = [name for name in _NUMBERS if name != "cost_" or cls is not FairKMeans]
+    expected = _numbers(cls)
     if sorted(packed) != sorted(expected):
         raise ValueError(f"its fitted values are {', '.join(packed)[:200]}, not {', '.join(expected)}")
     return {name: unpacked_number(packed[name], name) for name in expected}
