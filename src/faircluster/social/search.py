@@ -21,9 +21,10 @@ __all__ = ["draw_starts", "find_centers", "improve_by_social_swaps", "social_sta
 Array = NDArray[Any]
 _WHOLE = 200_000  # points up to which starts are tried on all of them
 _SAMPLE = 50_000  # size of the coreset they are tried on otherwise
-_SMALL_SAMPLE = 10_000  # size of the coreset that starts are drawn from and swaps are tried on
+_SMALL_SAMPLE = 10_000  # size of the coreset that swaps are tried on
+_DRAWN_FROM = 5_000  # size of the coreset that starts are drawn from; more when there are many clusters
 _EXPLORE = 20  # center steps of a start
-_SETTLE = 12  # center steps after a swap
+_SETTLE = 8  # center steps after a swap
 
 
 def social_start(
@@ -101,7 +102,7 @@ def draw_starts(
 
     Notes
     -----
-    More than 10,000 points are drawn from by way of a coreset of that size.
+    More than 5,000 points (or 20 a cluster, if that is more) are drawn from by a coreset of that size.
 
     Examples
     --------
@@ -111,7 +112,7 @@ def draw_starts(
     >>> len(draw_starts(points, 2, 3, np.random.RandomState(0)))
     3
     """
-    sample, _ = social_coreset(points, _SMALL_SAMPLE)
+    sample = _sample_for(points, n_clusters)
     return [social_start(sample, n_clusters, random_state, how=how) for _ in range(n_init)]
 
 
@@ -178,7 +179,7 @@ def find_centers(
     if len(starts) > 1 and len(best.multipliers) > 1:
         # half of the weight to the groups that decide, and half to all, for they may come to decide
         gamma = 0.5 * best.multipliers + 0.5 / len(best.multipliers)
-        sample, _ = social_coreset(points, _SMALL_SAMPLE)
+        sample = _sample_for(points, n_clusters)
         aware = social_start(sample, n_clusters, random_state, how=str(init), multipliers=gamma)
         trial = _best_of(part, [aware], explore, tol, report, first=len(starts) + 1)
         best = trial if trial.cost < best.cost else best
@@ -187,6 +188,10 @@ def find_centers(
     if n_swaps > 0 and max_iter > 0:
         best = improve_by_social_swaps(points, best, n_swaps, random_state, max_iter=max_iter, tol=tol)
     return best
+
+
+def _sample_for(points: GroupedPoints, n_clusters: int) -> GroupedPoints:
+    return social_coreset(points, max(_DRAWN_FROM, 20 * n_clusters))[0]
 
 
 def _best_of(
@@ -244,7 +249,7 @@ def improve_by_social_swaps(
     -----
     Points pay in proportion to their share in the groups that decide (the multipliers). The center to close
     is drawn in inverse proportion to what its points would pay elsewhere; the one to open is the best of
-    ``2 + log k`` points drawn by what they pay. Up to 12 center steps on a coreset of 10,000 points each.
+    ``2 + log k`` points drawn by what they pay. Up to 8 center steps on a coreset of 10,000 points each.
 
     Examples
     --------
