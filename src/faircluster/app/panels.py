@@ -115,13 +115,8 @@ def _rows(plain: dict[str, Any], fair: dict[str, Any] | None) -> list[tuple[str,
     rows.append(pair("Mean cost of the group served worst", lambda f: number(_worst_cost(f))))
     rows.append(pair("Group served worst", lambda f: f["clustering"]["costs"]["worst_group"]))
     price = None if fair is None else fair["price"]
-    rows.append(
-        (
-            "Price of fairness, against the best found without bounds",
-            "1",
-            "…" if fair is None else f"{price['price']:.4f}" if price else "-",
-        )
-    )
+    told = "…" if fair is None else f"{price['price']:.4f}" if price else "-"
+    rows.append(("Price of fairness, against the best found without bounds", "1", told))
     gap = None if fair is None else fair["certificate"]
     rows.append(("Gap to the lower bound", "-", "…" if fair is None else f"{gap['gap']:.3%}" if gap else "-"))
     return rows
