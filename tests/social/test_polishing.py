@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from faircluster.social import SocialInstance
-from faircluster.social.polishing import disjoint_balls, polish
+from faircluster.social.polishing import _exchanged, _patience, disjoint_balls, polish
 from faircluster.social.pricing import fractional_costs
 from faircluster.social.relaxation import relax
 from faircluster.social.swaps import SwapSearch
@@ -80,3 +80,25 @@ def test_ends_when_told():
         stop,
     )
     assert len(asked) == 1
+
+
+def test_where_the_bound_leaves_room_the_search_is_longer():
+    instance = SocialInstance.from_points(np.arange(12.0)[:, None], list("aabb" * 3), 2, 1)
+    relaxed = relax(instance, np.array([0, 11]))
+    bound = relaxed.lower_bound
+    asked = [_patience(20, cost, relaxed, True) for cost in (bound, 1.001 * bound, 1.01 * bound, 2 * bound)]
+    assert asked == sorted(asked)
+    assert asked[0] == 0
+    assert asked[-1] == 160
+    assert _patience(20, 2 * bound, relaxed, False) == 20
+    assert _patience(20, 0.0, relaxed, False) == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_exchanged_centers_are_different_facilities(seed):
+    small = draw(seed)
+    instance = small.instance.merged().instance
+    k, random = instance.n_clusters, np.random.RandomState(seed)
+    centers = random.choice(instance.n_facilities, k, replace=False)
+    found = _exchanged(SwapSearch(instance), centers, random)
+    assert len(np.unique(found)) == len(found) == k
