@@ -43,6 +43,7 @@ html_css_files = ["faircluster.css"]
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 3,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -50,6 +51,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_show_sourcelink = False
+html_sidebars = {"*": []}  # pages of the first level have nothing below them to navigate to
 
 sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples"),
