@@ -54,7 +54,7 @@ class SocialClusterer(  # type: ignore[misc]
         n_init: int = 10,
         n_swaps: int | None = None,
         max_iter: int = 300,
-        tol: float = 1e-8,
+        tol: float = 1e-10,
         time_limit: float | None = None,
         missing: str = "error",
         intersect: bool = False,

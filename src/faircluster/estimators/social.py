@@ -49,7 +49,7 @@ class SociallyFairKMeans(SocialClusterer):
         centers are given.
     max_iter : int, default=300
         Most center steps of a start; the first 20 decide which start goes on.
-    tol : float, default=1e-8
+    tol : float, default=1e-10
         Stop when better centers for the same clusters could lower the cost by no more than this share. Points
         that change clusters then may add up to a hundred times as much.
     time_limit : float, default=None
