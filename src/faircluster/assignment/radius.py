@@ -21,7 +21,7 @@ from faircluster.groups import Groups
 __all__ = ["RadiusResult", "solve_radius", "whole_below"]
 
 Array = NDArray[Any]
-_UNDECIDED = 2  # programs that may end without an answer before smaller radii are given up
+_UNDECIDED = 1  # radii that may stay without an answer before smaller ones are given up
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ def whole_below(
     Returns
     -------
     bool
-        False also when the search ends within its limits without an answer.
+        False also when there are some, but none next to divided ones at this radius.
 
     Notes
     -----
@@ -171,7 +171,7 @@ def whole_below(
     quotas = search.program.feasible_quotas(search.tolerance)
     deadline = None if time_limit is None else time.perf_counter() + time_limit
     rounding = RadiusRounding(search, groups, rows, deadline)
-    return quotas is not None and rounding.whole(trial, quotas) is not None
+    return quotas is not None and rounding.whole(trial, quotas, anywhere=False) is not None
 
 
 class _RadiusSearch:

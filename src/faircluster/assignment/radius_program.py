@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import highspy
@@ -16,6 +17,32 @@ from faircluster.bounds import BoundRows
 __all__ = ["RadiusProgram"]
 
 Array = NDArray[Any]
+_REMEMBERED = 12  # proofs that no quotas exist, tried at other radii and centers before a program is solved
+
+
+@dataclass(frozen=True, eq=False)
+class _Proof:
+    """Multipliers of rows: by duality a bound on the least excess, whatever the cuts' right-hand sides are.
+
+    Attributes
+    ----------
+    constant : float
+        What rows other than cuts contribute.
+    cuts : ndarray
+        Multipliers of the cuts known when it was made, non-negative.
+    rising, falling : ndarrays of shape (S, k)
+        What quotas gain from their lower limits, and lose by their upper ones.
+    """
+
+    constant: float
+    cuts: NDArray[np.float64]
+    rising: NDArray[np.float64]
+    falling: NDArray[np.float64]
+
+    def excess(self, needed: Array, least: Array, most: Array) -> float:
+        """Bound at these right-hand sides and limits of the quotas."""
+        limits = float(np.vdot(self.rising, least) - np.vdot(self.falling, most))
+        return self.constant + float(self.cuts @ needed[: len(self.cuts)]) + limits
 
 
 class RadiusProgram:
@@ -55,23 +82,30 @@ class RadiusProgram:
         self._matrix, self._lower, self._upper = self._base_rows()
         self._highs = self._relaxed_program()
         self._rows_held = 0
+        self._proofs: list[_Proof] = []
 
-    def feasible_quotas(self, tolerance: float) -> NDArray[np.float64] | None:
+    def feasible_quotas(self, tolerance: float, *, remembered: bool = True) -> NDArray[np.float64] | None:
         """Quotas, not whole, that can be filled at the visited radius; None when there are none.
 
         Parameters
         ----------
         tolerance : float
             Weight that may lack a center within the radius: rounding of the solver.
+        remembered : bool, default=True
+            Try the proofs of earlier calls first.
 
         Returns
         -------
         ndarray of shape (S, k) or None
         """
+        if remembered and self._excluded(2.0 * tolerance):
+            return None
         held = -1
         while True:
             excess, quotas = self._least_excess()
             if quotas is None or excess > tolerance:
+                if quotas is not None:
+                    self._remember()
                 return None
             missing = self.cuts.separate(quotas, tolerance / self.S)
             # no new cut although points are missing: what is missing is rounding
@@ -95,7 +129,7 @@ class RadiusProgram:
         limits = self.cuts.least, self.cuts.most
         # as columns' limits would rule the radius out without any cut to tell why
         self.cuts.least, self.cuts.most = np.zeros(limits[0].shape), np.full(limits[1].shape, np.inf)
-        quotas = self.feasible_quotas(tolerance)
+        quotas = self.feasible_quotas(tolerance, remembered=False)
         self.cuts.least, self.cuts.most = limits
         if quotas is not None or self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return []
@@ -184,6 +218,39 @@ class RadiusProgram:
         factor: NDArray[np.float64] = np.divide(self.counts, sums, out=np.zeros_like(sums), where=sums > 0)
         out: NDArray[np.float64] = quotas * factor[:, None]
         return out
+
+    # ---- proofs
+
+    def _excluded(self, tolerance: float) -> bool:
+        """Whether an earlier proof holds at the visited radius as well; it moves to the front."""
+        if not self._proofs:
+            return False
+        needed, most = self.cuts.needed(), np.minimum(self.cuts.most, self.counts[:, None])
+        for i, proof in enumerate(self._proofs):
+            if proof.excess(needed, self.cuts.least, most) > tolerance:
+                self._proofs.insert(0, self._proofs.pop(i))
+                return True
+        return False
+
+    def _remember(self) -> None:
+        """Keep the multipliers of the program just solved."""
+        size, base = self.S * self.k, self._matrix.shape[0]
+        duals = np.array(self._highs.getSolution().row_dual)
+        rows, cuts = duals[:base], np.maximum(duals[base:], 0.0)
+        one_sided = np.isinf(self._lower)
+        rows[one_sided] = np.minimum(rows[one_sided], 0.0)
+        pull = -(rows @ self._matrix)
+        for c in np.flatnonzero(cuts):
+            inside = np.flatnonzero(self.cuts.sets[c])
+            pull[self.cuts.signatures[c] * self.k + inside] -= cuts[c]
+        # a size, or the excess of a signature, is at most everything
+        excess = 1.0 - np.bincount(self.cuts.signatures, cuts, self.S) if len(cuts) else np.ones(self.S)
+        total = float(self.counts.sum())
+        constant = float(rows @ np.where(rows > 0, np.where(one_sided, 0.0, self._lower), self._upper))
+        constant += total * float(np.minimum(pull[size:], 0.0).sum() + np.minimum(excess, 0.0).sum())
+        quotas = pull[:size].reshape(self.S, self.k)
+        proof = _Proof(constant, cuts, np.maximum(quotas, 0.0), np.maximum(-quotas, 0.0))
+        self._proofs = [proof, *self._proofs[: _REMEMBERED - 1]]
 
     # ---- the programs
 
