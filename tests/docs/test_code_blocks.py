@@ -44,9 +44,12 @@ def test_python_blocks_run_one_after_the_other(page, tmp_path, monkeypatch, caps
     if page.name == "deep.md":
         pytest.importorskip("torch", reason="torch is not installed")
         from faircluster import DeepFairClustering
+        from faircluster.deep import MLP
 
-        for name in ("epochs", "fair_epochs"):  # minutes of training otherwise
-            monkeypatch.setitem(DeepFairClustering.__init__.__kwdefaults__, name, 1)
+        small = MLP(64, 10, hidden=(32,))
+        quick = {"epochs": 1, "fair_epochs": 1, "network": small, "perturbation": "noise"}  # not minutes
+        for name, value in quick.items():
+            monkeypatch.setitem(DeepFairClustering.__init__.__kwdefaults__, name, value)
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
     text = text_of(page)
