@@ -138,7 +138,7 @@ def plan(quick: bool) -> Iterator[Task]:
                 for data in ("adult sex", "adult race") if quick else SETTINGS:
                     for p in (1, 2):
                         params = {"data": data, "n": n, "p": p, "seed": seed, "clusters": clusters}
-                        yield Task("compare", params)
+                        yield Task("compare", params, timeout=7_200)
 
 
 if __name__ == "__main__":
