@@ -24,6 +24,7 @@ _SAMPLE = 50_000  # size of the coreset they are tried on otherwise
 _SMALL_SAMPLE = 10_000  # size of the coreset that swaps are tried on
 _DRAWN_FROM = 5_000  # size of the coreset that starts are drawn from; more when there are many clusters
 _EXPLORE = 20  # center steps of a start
+_ROUGH = 1e-5  # how far the best start settles before swaps are tried
 _SETTLE = 8  # center steps after a swap
 
 
@@ -184,10 +185,13 @@ def find_centers(
         trial = _best_of(part, [aware], explore, tol, report, first=len(starts) + 1)
         best = trial if trial.cost < best.cost else best
     left = max(max_iter - best.n_iter, 0) if whole else max_iter
-    best = _continued(points, best, left, tol)
-    if n_swaps > 0 and max_iter > 0:
-        best = improve_by_social_swaps(points, best, n_swaps, random_state, max_iter=max_iter, tol=tol)
-    return best
+    if n_swaps == 0 or max_iter == 0:
+        return _continued(points, best, left, tol)
+    best = _continued(points, best, left, max(tol, _ROUGH))
+    swapped = improve_by_social_swaps(points, best, n_swaps, random_state, max_iter=max_iter, tol=tol)
+    if swapped is not best:
+        return swapped  # settled already
+    return _continued(points, best, max(max_iter - best.n_iter, 0) if whole else max_iter, tol)
 
 
 def _sample_for(points: GroupedPoints, n_clusters: int) -> GroupedPoints:
