@@ -206,8 +206,8 @@ def write(
         ),
         "## A cap on shares",
         "Ahmadian et al. open facilities and assign points in one program, here over 2 k candidates; a cap "
-        "of one half, or of the largest group's share if that is more. Beside it `FairKCenter` under the same "
-        "cap.",
+        "of one half, or of the largest group's share if that is more. Beside it `FairKCenter` under the "
+        "same cap.",
         _capped(rows, table),
         "## Growth",
         "Drawn data, 8 features, slack 0.2. By the number of groups: 20,000 points, k = 8, the same centers.",

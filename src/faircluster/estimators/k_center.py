@@ -84,7 +84,9 @@ class FairKCenter(  # type: ignore[misc]
     Notes
     -----
     A start costs O(n k d); a probe of new centers O(n d) to O(n k), plus small linear programs
-    whose size does not depend on n. With farthest-first starts the relaxed radius is at most 3
+    whose size does not depend on n. Above 100,000 points centers are searched on a part of them, a
+    sample and the points far from everybody; the assignment and its certificates are those of all
+    points. With farthest-first starts the relaxed radius is at most 3
     times the least fair radius for any centers among the points, and at most 5 times when only
     facilities may be centers; improvement only lowers it.
 
@@ -237,7 +239,7 @@ class FairKCenter(  # type: ignore[misc]
 
         centers, result = settle(found.trail, assign, reaches)
         self._say("radius %.6g, relaxed %.6g, %s", result.radius, result.relaxed_radius, result.status)
-        self._keep(metric, centers, result, len(found.trail) - 1)
+        self._keep(metric, centers, result, found.n_iter)
         self.lower_bound_ = found.lower_bound
         self.unconstrained_radius_ = min(found.plain_radius, result.lower_bound)
         self.price_of_fairness_ = _ratio(result.radius, self.unconstrained_radius_)

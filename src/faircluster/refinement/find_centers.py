@@ -62,6 +62,8 @@ class FoundCenters:
         Least radius of a start without bounds.
     lower_bound : float
         No centers have a smaller radius.
+    n_iter : int
+        Rounds of improvement.
     late : bool
         Whether the deadline ended the search.
     """
@@ -70,6 +72,7 @@ class FoundCenters:
     cost: Array | None
     plain_radius: float
     lower_bound: float
+    n_iter: int
     late: bool
 
 
@@ -112,7 +115,7 @@ def find_centers(
         search = CenterSearch(metric, groups, rows, order, limits.deadline)
         start, plain, bound = _best_start(search, n_clusters, limits.n_init, random_state, report)
         best, trail = search.improve(start, limits.n_swaps, random_state, limits.max_iter)
-        return FoundCenters(trail, best.cost, plain, bound, search.late)
+        return FoundCenters(trail, best.cost, plain, bound, len(trail) - 1, search.late)
     return _LargeSearch(metric, groups, rows, order, limits, random_state, report).run(n_clusters)
 
 
@@ -166,36 +169,31 @@ class _LargeSearch:
         held = None if self.groups.weights is None else self.mass > 0
         centers, plain, bound = farthest_first(self.metric, n_clusters, first, self.order, held)
         self.report("all points: radius %.6g without bounds", plain)
-        trail = [(centers, plain)]
-        cost = self.metric.to(centers)
-        self._add_far(cost, -np.inf)
-        best: NDArray[np.intp] | None = None
-        for _ in range(_ROUNDS):
-            self._hold(centers if best is None else best)
-            part, groups = self._part()
+        self._add_far(self.metric.to(centers), -np.inf)
+        best, radius, n_iter = centers, np.inf, 0
+        for turn in range(_ROUNDS):
+            part, groups = self._part(best)
             search = CenterSearch(
                 self.metric.part(part), groups, self.rows, np.arange(len(part)), self.limits.deadline
             )
-            inside = centers if best is None else best
-            start = search.probe(self._inside(part, inside))
-            if best is None:
+            start = search.probe(self._inside(part, best))
+            if turn == 0:
                 start, _, below = _best_start(
                     search, n_clusters, self.limits.n_init - 1, self.random_state, self.report, start
                 )
                 bound = max(bound, below)
             found, way = search.improve(start, self.limits.n_swaps, self.random_state, self.limits.max_iter)
-            best = part[found.rows] if self.metric.own else found.rows
-            trail.append((best, found.radius))
+            best, radius = part[found.rows] if self.metric.own else found.rows, found.radius
+            n_iter += len(way) - 1
             cost = self.metric.to(best)
-            missed = self._add_far(cost, found.radius)
+            missed = self._add_far(cost, radius)
             self.report(
                 "part of %d points: radius %.6g after %d rounds, %d points beyond it",
-                len(part), found.radius, len(way) - 1, missed,
+                len(part), radius, len(way) - 1, missed,
             )  # fmt: skip
             if missed == 0 or search.late:
                 break
-        # what was found on parts that had missed points is no use
-        return FoundCenters([trail[0], trail[-1]], cost, plain, bound, search.late)
+        return FoundCenters([(centers, plain), (best, radius)], cost, plain, bound, n_iter, search.late)
 
     def _add_far(self, cost: Array, radius: float) -> int:
         """Let points beyond a radius stand for themselves, per center the farthest; how many there are."""
@@ -208,13 +206,13 @@ class _LargeSearch:
         self.whole[self.order[by_center[rank < each]]] = True
         return len(beyond)
 
-    def _hold(self, centers: NDArray[np.intp]) -> None:
-        """Keep centers that are points in the part."""
+    def _part(self, centers: NDArray[np.intp]) -> tuple[NDArray[np.intp], Groups]:
+        """Points of the part in their order, and groups in which they stand for all.
+
+        Centers that are points belong to it.
+        """
         if self.metric.own:
             self.whole[centers] = True
-
-    def _part(self) -> tuple[NDArray[np.intp], Groups]:
-        """Points of the part in their order, and groups in which they stand for all."""
         rest = self.order[~self.whole[self.order]]
         chosen, weights = stratified_sample(
             self.groups.signature[rest], self.groups.n_signatures, _SAMPLE, self.mass[rest]
