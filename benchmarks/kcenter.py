@@ -171,7 +171,8 @@ def ahmadian(data: str, k: int, cap: float, seed: int, limit: float) -> dict[str
 
     X, sensitive = load(data)
     codes = sensitive.iloc[:, 0].astype("category").cat.codes.to_numpy()
-    cap = max(cap, float(np.bincount(codes).max()) / len(codes))
+    # at the share of the largest group itself every cluster would have to hold exactly that share
+    cap = max(cap, 1.1 * float(np.bincount(codes).max()) / len(codes))
     places = _farthest_first(X, 2 * k, seed)
     distances = np.stack([_to(X, row) for row in places], axis=1)
     membership = codes[:, None] == np.arange(codes.max() + 1)

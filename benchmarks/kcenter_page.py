@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.claims import Rows, Verdict
 from benchmarks.harness import Row
+from benchmarks.kcenter_pictures import draw_rounding, draw_seconds, draw_slacks, save
 
 __all__ = ["judge", "write"]
 
@@ -44,7 +45,6 @@ KFC_BEST = {
 CLUSTERS = (2, 4, 8, 16)
 DIGITS = 1.0005  # the figures above are rounded
 HARD = (("c50", 8), ("c50", 16), ("victorian", 8), ("victorian", 16), ("4area", 16))
-BLUE, RED, GREY, GREEN = "#1f6f8b", "#d1603d", "#888888", "#5aa469"
 
 
 def _lines(rows: Rows, job: str) -> list[dict[str, Any]]:
@@ -195,19 +195,21 @@ def write(
         "of them. One start of KFC: the relaxed radius at farthest-first centers, which its program finds, "
         "median over the seeds. Lower bound: no k centers have a smaller radius, fair or not.",
         _radii(rows, table),
-        *_picture(docs, "k_center_radius.svg", "Radius against seconds, one point for every k", rows, _cost),
+        *save(
+            docs, "k_center_radius.svg", "Radius against seconds, one point for every k", rows, draw_seconds
+        ),
         "## The same centers for all",
         "Farthest-first centers of the first seed. faircluster's seconds end with labels of violation 0, "
         "those of the joiner program with its best of five draws, those of Bera et al. with their iterative "
         "rounding. A dash: out of time.",
         _given(rows, table),
-        *_picture(
-            docs, "k_center_rounding.svg", "Violations of KFC's rounding, and of strict", rows, _spread
+        *save(
+            docs, "k_center_rounding.svg", "Violations of KFC's rounding, and of strict", rows, draw_rounding
         ),
         "## A cap on shares",
         "Ahmadian et al. open facilities and assign points in one program, here over 2 k candidates; a cap "
-        "of one half, or of the largest group's share if that is more. Beside it `FairKCenter` under the "
-        "same cap.",
+        "of one half, or a tenth above the largest group's share if that is more. Beside it `FairKCenter` "
+        "under the same cap.",
         _capped(rows, table),
         "## Growth",
         "Drawn data, 8 features, slack 0.2. By the number of groups: 20,000 points, k = 8, the same centers.",
@@ -216,7 +218,7 @@ def write(
         _by_points(rows, table),
         "## What a slack costs",
         "k = 4, median of three seeds; relaxed and strict at farthest-first centers, and after improvement.",
-        *_picture(docs, "k_center_slack.svg", "Radius against slack", rows, _slack),
+        *save(docs, "k_center_slack.svg", "Radius against slack", rows, draw_slacks),
         "## Where the numbers come from",
         environments((rows,)),
     ]
@@ -366,118 +368,3 @@ def _by_points(rows: Rows, table: Callable[..., str]) -> str:
         "peak, MiB", "cores used by others",
     )  # fmt: skip
     return table(head, out)
-
-
-# ---- pictures
-
-
-def _picture(docs: Path, name: str, words: str, rows: Rows, draw: Callable[[Rows, Any], bool]) -> list[str]:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({"svg.hashsalt": "faircluster", "font.size": 9}):
-        figure = Figure(figsize=(10, 5.6), layout="constrained")
-        if not draw(rows, figure):
-            return []
-        path = docs / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None})
-    return [f"![{words}](images/{name})"]
-
-
-def _panels(figure: Any, names: list[str]) -> list[Any]:
-    across = min(3, len(names))
-    axes = figure.subplots(-(-len(names) // across), across, squeeze=False).ravel()
-    for axis in axes[len(names) :]:
-        axis.remove()
-    for axis, name in zip(axes, names, strict=False):
-        axis.set_title(name)
-        axis.grid(alpha=0.3)
-    return list(axes[: len(names)])
-
-
-def _single(rows: Rows, job: str) -> list[str]:
-    found = {row["params"]["data"] for row in rows.select(job)}
-    return sorted(name for name in found if not name.endswith("both"))
-
-
-def _cost(rows: Rows, figure: Any) -> bool:
-    """Radius against seconds, the points being the numbers of clusters; slack 0.2."""
-    names = _single(rows, "fit")
-    for axis, data in zip(_panels(figure, names) if names else [], names, strict=True):
-        series = [
-            ("FairKCenter", BLUE, "o-", [_point(row, "radius") for row in _by_k(rows, "fit", data)]),
-            ("engine, one start", GREEN, "s-", [_point(row, "radius") for row in _by_k(rows, "given", data)]),
-            *(
-                (words, color, mark, [_rival_point(row) for row in _by_k(rows, job, data)])
-                for words, color, mark, job in (
-                    ("joiner program (KFC)", RED, "^--", "joiner"),
-                    ("Bera et al.", GREY, "v--", "bera"),
-                )
-            ),
-        ]
-        for words, color, mark, points in series:
-            kept = [point for point in points if point is not None]
-            if kept:
-                x, y, k = zip(*kept, strict=True)
-                axis.semilogx(x, y, mark, color=color, label=words, markersize=4)
-                for at in zip(k, x, y, strict=True):
-                    axis.annotate(str(at[0]), at[1:], textcoords="offset points", xytext=(4, 3), fontsize=7)
-        axis.set(xlabel="seconds", ylabel="radius")
-    if names:
-        figure.axes[0].legend(frameon=False, fontsize=8)
-        figure.suptitle("slack 0.2, one point for every k (its number beside it)")
-    return bool(names)
-
-
-def _by_k(rows: Rows, job: str, data: str) -> list[Row]:
-    return sorted(rows.select(job, data=data, slack=0.2), key=lambda row: int(row["params"]["k"]))
-
-
-def _point(row: Row, key: str) -> tuple[float, float, int]:
-    lines = row["result"]["lines"]
-    return _median(lines, "seconds"), _median(lines, key), row["params"]["k"]
-
-
-def _rival_point(row: Row) -> tuple[float, float, int] | None:
-    if "radius" not in row["result"]:
-        return None
-    return row["result"]["wall"], row["result"]["radius"], row["params"]["k"]
-
-
-def _spread(rows: Rows, figure: Any) -> bool:
-    """Violations of every randomized draw, by k; slack 0.2."""
-    names = _single(rows, "given")
-    for axis, data in zip(_panels(figure, names) if names else [], names, strict=True):
-        found = _by_k(rows, "given", data)
-        draws = [np.concatenate([line["randomized"] for line in row["result"]["lines"]]) for row in found]
-        labels = [str(row["params"]["k"]) for row in found]
-        axis.boxplot(draws, tick_labels=labels, whis=(0, 100), medianprops={"color": RED})
-        strict = [max(line["violation"] for line in row["result"]["lines"]) for row in found]
-        axis.plot(range(1, len(found) + 1), strict, "o", color=BLUE, label="strict")
-        axis.set(xlabel="k", ylabel="violation, points")
-    if names:
-        figure.axes[0].legend(frameon=False)
-        figure.suptitle("KFC's randomized rounding: all draws (box: half of them); slack 0.2")
-    return bool(names)
-
-
-def _slack(rows: Rows, figure: Any) -> bool:
-    found = sorted(rows.select("slack"), key=lambda row: str(row["params"]["data"]))
-    names = [f"{row['params']['data']}, k = {row['params']['k']}" for row in found]
-    for axis, row in zip(_panels(figure, names) if names else [], found, strict=True):
-        lines = row["result"]["lines"]
-        x = [line["slack"] for line in lines]
-        for key, words, color, mark in (
-            ("start", "strict, one start", GREEN, "s-"),
-            ("relaxed", "relaxed, one start", GREY, "--"),
-            ("improved", "FairKCenter", BLUE, "o-"),
-        ):
-            axis.plot(
-                x, [np.median(line[key]) for line in lines], mark, color=color, label=words, markersize=4
-            )
-        axis.plot(x, [line["plain"] for line in lines], ":", color=RED, label="least without bounds")
-        axis.set(xlabel="slack", ylabel="radius")
-    if names:
-        figure.axes[0].legend(frameon=False, fontsize=8)
-    return bool(names)
