@@ -39,6 +39,7 @@ bench: $(INSTALLED) .venv-rivals/.installed
 	$(BIN)/python -m benchmarks.transport --rivals .venv-rivals/bin/python
 	$(BIN)/python -m benchmarks.bounded --rivals .venv-rivals/bin/python
 	$(BIN)/python -m benchmarks.kmeans --rivals .venv-rivals/bin/python
+	$(BIN)/python -m benchmarks.kcenter
 	$(BIN)/python -m benchmarks.social_lp
 	$(BIN)/python -m benchmarks.social_lloyd
 	$(BIN)/python -m benchmarks.report

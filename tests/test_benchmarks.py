@@ -213,9 +213,9 @@ class TestPage:
 
 
 def test_the_plans_have_no_task_twice_and_only_known_jobs():
-    from benchmarks import bounded, kmeans, transport
+    from benchmarks import bounded, kcenter, kmeans, social_lloyd, social_lp, transport
 
-    for script in (transport, bounded, kmeans):
+    for script in (transport, bounded, kmeans, kcenter, social_lp, social_lloyd):
         for quick in (True, False):
             tasks = list(script.plan(quick))
             assert {task.job for task in tasks} <= set(script.JOBS)
