@@ -21,6 +21,7 @@ from faircluster.groups import Groups
 __all__ = ["RadiusResult", "solve_radius", "whole_below"]
 
 Array = NDArray[Any]
+_WIDER = 1e-3  # share by which a radius must grow for the cheapest quotas to change much
 _UNDECIDED = 1  # radii that may stay without an answer before smaller ones are given up
 
 
@@ -275,9 +276,10 @@ class _RadiusSearch:
             return lowest, best[lowest]
         self.search.smallest(lowest, min(best), anywhere)
         smallest = min(best)
-        # a larger radius admits shorter distances: once more from its own relaxation
-        again = rounding.whole(smallest, rounding.relaxed(smallest), anywhere=False)
-        return smallest, best[smallest] if again is None else again
+        if smallest > lowest * (1 + _WIDER):  # shorter distances: once more from its own relaxation
+            again = rounding.whole(smallest, rounding.relaxed(smallest), anywhere=False)
+            best[smallest] = best[smallest] if again is None else again
+        return smallest, best[smallest]
 
     def _one_cluster(self) -> tuple[float, Array]:
         """All points in one cluster, which keeps any bounds on shares that the data keep."""
