@@ -294,7 +294,8 @@ def _given(rows: Rows, table: Callable[..., str]) -> str:
         )
     head = (
         "data", "relaxed radius", "seconds", "strict", "seconds", "violation of nearest",
-        "joiner program, radius", "its violation", "slower by", "Bera et al., radius", "its violation", "slower by",
+        "joiner program, radius", "its violation", "slower by",
+        "Bera et al., radius", "its violation", "slower by",
     )  # fmt: skip
     return table(head, out)
 

@@ -80,8 +80,8 @@ def test_page_and_promises_come_from_the_rows(tmp_path):
     same = {"data": "c50", "k": 8, "slack": 0.2}
     line = {
         "seed": 0, "radius": 2.0, "relaxed": 2.0, "relaxed_seconds": 0.5, "plain": 1.5,
-        "lower_bound": 1.0, "gap": 0.0, "violation": 0.0, "status": "optimal", "seconds": 1.0, "nearest": {"violation": 0.5},
-        "randomized": [1.0, 2.0],
+        "lower_bound": 1.0, "gap": 0.0, "violation": 0.0, "status": "optimal", "seconds": 1.0,
+        "nearest": {"violation": 0.5}, "randomized": [1.0, 2.0],
     }  # fmt: skip
     for job in ("fit", "given"):
         write_row(path, stored(job, {**same, "seeds": 1}, {"n": 2500, "lines": [line]}))
