@@ -22,6 +22,7 @@ __all__ = ["RadiusResult", "solve_radius", "whole_below"]
 
 Array = NDArray[Any]
 _WIDER = 1e-3  # share by which a radius must grow for the cheapest quotas to change much
+_CLOSE = 1e-6  # share above the relaxed radius that is not worth a long search, but is stated as a gap
 _UNDECIDED = 1  # radii that may stay without an answer before smaller ones are given up
 
 
@@ -272,9 +273,10 @@ class _RadiusSearch:
                     f"{self.groups.counts.min():g}; widen the bounds or the sizes, or use rounding='nearest'"
                 )
             return highest, None
-        if anywhere(lowest):
-            return lowest, best[lowest]
-        self.search.smallest(lowest, min(best), anywhere)
+        if min(best) > lowest * (1 + _CLOSE):
+            if anywhere(lowest):
+                return lowest, best[lowest]
+            self.search.smallest(lowest, min(best), anywhere)
         smallest = min(best)
         if smallest > lowest * (1 + _WIDER):  # shorter distances: once more from its own relaxation
             again = rounding.whole(smallest, rounding.relaxed(smallest), anywhere=False)
