@@ -17,10 +17,10 @@ from faircluster.bounds import BoundRows
 from faircluster.distances import DenseCosts, map_blocks
 from faircluster.groups import Groups
 
-__all__ = ["RadiusRounding", "draw_labels", "relaxed_labels"]
+__all__ = ["STEEP", "RadiusRounding", "WithinRadius", "draw_labels", "relaxed_labels"]
 
 Array = NDArray[Any]
-_STEEP = 100.0  # times the radius: what an entry beyond it costs more while prices are sought
+STEEP = 100.0  # times the radius: what an entry beyond it costs more while prices are sought
 _GENTLE = 3.0  # the same where a few points beyond the radius do no harm
 _UNSPLIT_SECONDS = 8.0  # for whole points of different weights, without a time limit
 # reach of the quotas and search nodes of one integer program after the other; limits that, unlike
@@ -139,7 +139,7 @@ class RadiusRounding:
         moves their quotas to the nearest ones that can be filled.
         """
         groups, cost = self.groups, self.search.cost
-        source = WithinRadius(cost, radius, _STEEP * _scale(cost, radius))
+        source = WithinRadius(cost, radius, STEEP * _scale(cost, radius))
         self.relaxation = relax(
             source, groups.signature, groups.weights, self.rows.coef, self.rows.rhs,
             start=self.relaxation, tolerance=1e-3,
