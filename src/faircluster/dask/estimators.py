@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from faircluster.assignment import AssignmentResult
 from faircluster.assignment.transport import assign_by_price
@@ -361,11 +362,71 @@ class _Social(_Runner):
         return -AllGroupedPoints(points, self.model._p()).sweep(self.model.cluster_centers_).model.value
 
 
+class _Assignment(_Runner):
+    """Fair assignment after another clusterer, which is fitted to a summary unless it is fitted already."""
+
+    def _fit(self, points: PartitionedPoints) -> None:
+        model = self.model
+        few = _summary(points, 2)
+        model.estimator_ = self._estimator(few.points.astype(points.table.dtype), few.weights)
+        model._fitted_to = None
+        if not hasattr(model.estimator_, "predict"):
+            raise ValueError(
+                f"{type(model.estimator_).__name__} cannot label new points (it has no predict), which Dask "
+                "collections need"
+            )
+        X, given = self._few(points)
+        seen = points.reduce(partial(_seen, rule=Rule(model)), _all_seen, "labels")
+        model.cost_kind_ = model._cost_kind(X, seen, given)
+        model.classes_ = model._find_classes(X, seen, given)
+        rule = Rule(model)
+        solver = AllPointsSolver(points, rule, few, model._problem(points.groups))
+        result = solver.run()
+        model._store(self._keep(points, result, solver.plan), float(solver.cheapest), 1)
+        model.cost_ = result.cost
+        model.plain_labels_ = points.table.labelled(rule.labels)
+        bare, shares = replace(solver.plan, shares={}), solver.plan.shares
+        moved = points.gather(lambda i: partial(_moved, plan=bare, share=shares.get(i), rule=rule), "moved")
+        model.n_moved_ = int(sum(moved.values()))
+
+    def predict(self, X: Any) -> Any:
+        return self._table(X, None).labelled(Rule(self.model).labels)
+
+    def transform(self, X: Any) -> Any:
+        raise TypeError("transform takes arrays; call it on X.compute(), or use map_partitions")
+
+    def fit_transform(self, X: Any, y: Any = None, **named: Any) -> Any:
+        return self.transform(X)
+
+    def _costs(self) -> Costs:
+        return Rule(self.model)
+
+    def _labels(self, points: PartitionedPoints, plan: Plan) -> Any:
+        bare, classes = replace(plan, shares={}), self.model.classes_
+        return points.labels(
+            lambda i: partial(_labelled, plan=bare, share=plan.shares.get(i), classes=classes), classes.dtype
+        )
+
+    def _estimator(self, X: Array, weights: Array) -> Any:
+        model = self.model
+        given = _as_given(model, X)
+        if model.prefit:
+            return model._fitted_estimator(X, None, given)
+        if has_fit_parameter(model.estimator, "sample_weight"):
+            return model._fitted_estimator(X, weights, given)
+        return model._fitted_estimator(X, None, given)
+
+    def _few(self, points: PartitionedPoints) -> tuple[Array, Any]:
+        X = np.zeros((1, points.table.n_features), dtype=points.table.dtype)
+        return X, _as_given(self.model, X)
+
+
 RUNNERS: dict[str, type[_Runner]] = {
     "FairKMeans": _Alternating,
     "FairKMedian": _Alternating,
     "FairKCenter": _KCenter,
     "SocialClusterer": _Social,
+    "FairAssignment": _Assignment,
 }
 
 
@@ -408,7 +469,62 @@ class MetricCosts:
         return DenseCosts(Metric(X, self.metric).between(X, self.centers))
 
 
+class Rule:
+    """Labels and costs by another estimator, for the points of any partition.
+
+    Parameters
+    ----------
+    model : FairAssignment
+        With its ``estimator_``; its labels are not kept.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = copy(model)
+        for name in ("labels_", "plain_labels_"):
+            self.model.__dict__.pop(name, None)
+
+    def __call__(self, X: Array) -> CostSource:
+        """Costs of these points."""
+        source: CostSource = self.model._costs(X, _as_given(self.model, X), None)
+        return source
+
+    def labels(self, X: Array) -> Array:
+        """The estimator's labels."""
+        if len(X) == 0:
+            return np.zeros(0, dtype=np.int32)
+        return np.asarray(self.model._labels_of(X, _as_given(self.model, X)))
+
+    def keys(self, X: Array) -> Array:
+        """What the costs depend on."""
+        if self.model.cost_kind_ == "labels":
+            return self.labels(X)[:, None]
+        return X
+
+
+def _as_given(model: Any, X: Array) -> Any:
+    """Points as the estimator knows them: with the names of their columns if it was given some."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        return X
+    import pandas as pd
+
+    return pd.DataFrame(X, columns=names)
+
+
 # ---- on the workers
+
+
+def _seen(part: Part, *, rule: Rule) -> Array:
+    return np.unique(rule.labels(part.X))
+
+
+def _all_seen(parts: Sequence[Array]) -> Array:
+    return np.unique(np.concatenate(parts))
+
+
+def _moved(part: Part, *, plan: Plan, share: Any, rule: Rule) -> int:
+    labels = rule.model.classes_[labels_by_plan(part.X, part.signature, plan, share)]
+    return int((labels != rule.labels(part.X)).sum())
 
 
 def _summary(points: PartitionedPoints, power: int) -> Coreset:
@@ -440,8 +556,9 @@ def _nearest(X: Array, *, costs: Costs) -> Array:
         return assign_by_price(source, np.zeros(len(X), dtype=np.int32), none)[0]
 
 
-def _labelled(part: Part, *, plan: Plan, share: Any) -> Array:
-    return labels_by_plan(part.X, part.signature, plan, share)
+def _labelled(part: Part, *, plan: Plan, share: Any, classes: Array | None = None) -> Array:
+    labels = labels_by_plan(part.X, part.signature, plan, share)
+    return labels if classes is None else classes[labels]
 
 
 def _mean_sums(part: Part, *, costs: Costs, prices: Array) -> tuple[Array, ...]:

@@ -138,7 +138,7 @@ class PartitionedPoints:
         found = self._compute([delayed(_alone, pure=False)(work(i), self.parts[i]) for i in held], what)
         return dict(zip(held, found, strict=True))
 
-    def labels(self, work: Callable[[int], Callable[[Part], Array]]) -> Any:
+    def labels(self, work: Callable[[int], Callable[[Part], Array]], dtype: Any = np.int32) -> Any:
         """Labels of all rows, lazily: a Dask series aligned with X, or a Dask array.
 
         They are computed from X itself when asked for; nothing stays on the cluster until then.
@@ -147,7 +147,7 @@ class PartitionedPoints:
             delayed(_label, pure=False, traverse=False)(i, points, features, self.table.reader, self.vocabulary, work(i))
             for i, (points, features) in enumerate(self.table.partitions())
         ]
-        return self.table.column(tasks, self.lengths, np.int32)
+        return self.table.column(tasks, self.lengths, dtype)
 
     def order(self) -> list[int]:
         """Partitions with rows, in an order that depends on their content only."""

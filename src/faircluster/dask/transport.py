@@ -38,8 +38,8 @@ class Share:
 
     Attributes
     ----------
-    points : ndarray of shape (m, d)
-        Different ones.
+    keys : ndarray of shape (m, q)
+        What tells points apart: their coordinates, or what their costs depend on.
     signature : ndarray of shape (m,), int32
     amounts : ndarray of shape (m, k), int64
         How many of the equal points go to each cluster.
@@ -47,7 +47,7 @@ class Share:
         Margins of the points are not above it.
     """
 
-    points: Array
+    keys: Array
     signature: NDArray[np.int32]
     amounts: NDArray[np.int64]
     threshold: NDArray[np.float64]
@@ -202,12 +202,12 @@ def labels_by_plan(X: Array, signature: NDArray[np.int32], plan: Plan, share: Sh
     if share is None:
         return labels
     near = np.flatnonzero(margin <= (share.threshold * (1 + 1e-9))[signature])
-    keys, _, inverse, _ = _distinct(X[near], signature[near])
+    keys, _, inverse, _ = _distinct(_keys_of(plan.costs, X[near]), signature[near])
     mine = {key.tobytes(): i for i, key in enumerate(keys)}
     rows = near[np.argsort(inverse, kind="stable")]
     ends = np.cumsum(np.bincount(inverse, minlength=len(keys)))
     starts = ends - np.bincount(inverse, minlength=len(keys))
-    for key, amounts in zip(_keys(share.points, share.signature), share.amounts, strict=True):
+    for key, amounts in zip(_keys(share.keys, share.signature), share.amounts, strict=True):
         at = mine.get(key.tobytes())
         if at is None or ends[at] - starts[at] != amounts.sum():
             raise RuntimeError(
@@ -215,6 +215,12 @@ def labels_by_plan(X: Array, signature: NDArray[np.int32], plan: Plan, share: Sh
             )
         labels[rows[starts[at] : ends[at]]] = np.repeat(np.arange(len(amounts)), amounts)
     return labels
+
+
+def _keys_of(costs: Costs, X: Array) -> Array:
+    """What tells points apart: costs may say that it is less than all coordinates."""
+    keys = getattr(costs, "keys", None)
+    return X if keys is None else np.ascontiguousarray(keys(X))
 
 
 def _keys(X: Array, signature: NDArray[np.int32]) -> Array:
@@ -263,6 +269,7 @@ def _join(parts: Sequence[PricePoint], *, cap: int) -> PricePoint:
 @dataclass(frozen=True, eq=False)
 class _Near:
     points: Array
+    keys: Array
     signature: NDArray[np.int32]
     count: NDArray[np.int64]
     loads: Array  # of these points, at the prices
@@ -275,8 +282,10 @@ def _near(part: Part, *, costs: Costs, prices: Array, threshold: Array) -> _Near
     rows = np.flatnonzero(margin <= threshold[part.signature])
     loads = loads_of(labels[rows], part.signature[rows], None, prices.shape)
     values = np.bincount(part.signature[rows], own[rows], minlength=len(prices))
-    _, first, _, count = _distinct(part.X[rows], part.signature[rows])
-    return _Near(part.X[rows[first]], part.signature[rows[first]], count, loads, values)
+    keys = _keys_of(costs, part.X[rows])
+    _, first, _, count = _distinct(keys, part.signature[rows])
+    chosen = rows[first]
+    return _Near(part.X[chosen], keys[first], part.signature[chosen], count, loads, values)
 
 
 # ---- on the driver
@@ -335,7 +344,7 @@ def _settled(
     amounts = _amounts(moved, count, quotas.shape[1])
     ends = np.cumsum([len(found[i].points) for i in order])
     shares = {
-        i: Share(found[i].points, found[i].signature, amounts[end - len(found[i].points) : end], threshold)
+        i: Share(found[i].keys, found[i].signature, amounts[end - len(found[i].points) : end], threshold)
         for i, end in zip(order, ends.tolist(), strict=True)
         if len(found[i].points)
     }
