@@ -384,13 +384,13 @@ class _Assignment(_Runner):
         result = solver.run()
         model._store(self._keep(points, result, solver.plan), float(solver.cheapest), 1)
         model.cost_ = result.cost
-        model.plain_labels_ = points.table.labelled(rule.labels)
+        model.plain_labels_ = points.table.labelled(rule.labels, model.classes_.dtype)
         bare, shares = replace(solver.plan, shares={}), solver.plan.shares
         moved = points.gather(lambda i: partial(_moved, plan=bare, share=shares.get(i), rule=rule), "moved")
         model.n_moved_ = int(sum(moved.values()))
 
     def predict(self, X: Any) -> Any:
-        return self._table(X, None).labelled(Rule(self.model).labels)
+        return self._table(X, None).labelled(Rule(self.model).labels, self.model.classes_.dtype)
 
     def transform(self, X: Any) -> Any:
         raise TypeError("transform takes arrays; call it on X.compute(), or use map_partitions")

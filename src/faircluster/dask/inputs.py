@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from functools import partial
 from typing import Any
 
 import dask
@@ -50,12 +52,14 @@ class Table:
     def __init__(self, X: Any, sensitive_features: Any = None, columns: Sequence[Any] | None = None) -> None:
         self.X = X
         self.is_frame = hasattr(X, "to_delayed") and hasattr(X, "divisions")
+        self._separate: Any = None  # protected columns that are no columns of X
         self.names: list[str] | None = None
         self.one_dimensional = False
         if self.is_frame:
             if not hasattr(X, "columns") or getattr(X, "ndim", 2) != 2:
                 raise TypeError("X is a Dask series; pass a data frame, for example X.to_frame()")
-            self._points = [delayed(part, traverse=False) for part in X.to_delayed()]
+            # not optimised: reading fewer columns Dask would join partitions, and their numbers would change
+            self._points = X.to_delayed(optimize_graph=False)
             given = list(X.columns)
         else:
             if getattr(X, "ndim", 0) != 2:
@@ -66,6 +70,7 @@ class Table:
         if given is not None:
             wanted = given if columns is None else self._wanted(list(columns), given)
             columns = [name for name in wanted if name not in named]
+            _check_partitions(X)
             if not columns:
                 raise ValueError("X has no columns besides the protected ones; there is nothing to cluster by")
         self.dtype = np.dtype(np.float32 if self._is_narrow(columns) else np.float64)
@@ -81,19 +86,38 @@ class Table:
         features = self._features if self._features is not None else [None] * len(self._points)
         return zip(self._points, features, strict=True)
 
-    def column(self, tasks: list[Delayed], lengths: Sequence[float], dtype: Any) -> Any:
-        """One value a row from tasks that give those of a partition: a series, or an array for arrays."""
+    def by_partition(self, work: Callable[[int, Any, Any], Array], lengths: Sequence[float], dtype: Any) -> Any:
+        """One value a row, lazily: a series that can be put next to the columns of X, or an array for arrays.
+
+        Parameters
+        ----------
+        work : callable
+            (number of the partition, its points, its protected columns) -> values of its rows.
+        lengths : sequence of float
+            Rows of each partition; NaN where unknown.
+        dtype : dtype
+        """
         if not self.is_frame:
             import dask.array as da
 
+            shared = delayed(work, pure=False, traverse=False)
+            tasks = [shared(i, *parts) for i, parts in enumerate(self.partitions())]
             parts = [da.from_delayed(task, (n,), dtype=dtype) for task, n in zip(tasks, lengths, strict=True)]
             return da.concatenate(parts)
-        import dask.dataframe as dd
         import pandas as pd
 
         meta = pd.Series([], dtype=dtype, name="cluster", index=self.X._meta.index[:0])
-        divisions = self.X.divisions if self.X.known_divisions else None
-        return dd.from_delayed(tasks, meta=meta, divisions=divisions, verify_meta=False)
+        if self._separate is not None and not hasattr(self._separate, "divisions"):
+            import dask.dataframe as dd
+
+            shared = delayed(_series, pure=False, traverse=False)
+            tasks = [shared(work, i, *parts) for i, parts in enumerate(self.partitions())]
+            divisions = self.X.divisions if self.X.known_divisions else None
+            return dd.from_delayed(tasks, meta=meta, divisions=divisions, verify_meta=False)
+        others = [] if self._separate is None else [self._separate]
+        return self.X.map_partitions(
+            _numbered, *others, work=delayed(work, pure=False, traverse=False), meta=meta, align_dataframes=False
+        )
 
     def example(self) -> Any:
         """One row of zeros, with the names of the features, for checks of names and numbers of columns."""
@@ -104,30 +128,28 @@ class Table:
 
         return pd.DataFrame(zeros, columns=self.feature_names)
 
-    def labelled(self, work: Any) -> Any:
-        """One whole number a row from ``work(X)`` of every partition, lazily."""
-        tasks = [delayed(_labelled, pure=False, traverse=False)(work, self.reader, part) for part in self._points]
-        lengths = [np.nan] * len(tasks) if self.is_frame else list(self.X.chunks[0])
-        return self.column(tasks, lengths, np.int32)
+    def labelled(self, work: Callable[[Array], Array], dtype: Any = np.int32) -> Any:
+        """One value a row from ``work(X)`` of every partition, lazily; protected columns are not read."""
+        lengths = [np.nan] * len(self) if self.is_frame else list(self.X.chunks[0])
+        bare = copy(self)
+        bare._separate, bare._features = None, None
+        return bare.by_partition(partial(_of_points, work, self.reader), lengths, dtype)
 
-    def mapped(self, work: Any, names: list[str]) -> Any:
+    def mapped(self, work: Callable[[Array], Array], names: list[str]) -> Any:
         """Values by row and name from ``work(X)`` of every partition: a data frame, or an array for arrays."""
-        tasks = [delayed(_mapped, pure=False, traverse=False)(work, self.reader, part, names) for part in self._points]
         if not self.is_frame:
             import dask.array as da
 
-            lengths = self.X.chunks[0]
+            shared = delayed(_mapped, pure=False, traverse=False)
             parts = [
-                da.from_delayed(task, (n, len(names)), dtype=self.dtype)
-                for task, n in zip(tasks, lengths, strict=True)
+                da.from_delayed(shared(part, work, self.reader, names), (n, len(names)), dtype=self.dtype)
+                for part, n in zip(self._points, self.X.chunks[0], strict=True)
             ]
             return da.concatenate(parts)
-        import dask.dataframe as dd
         import pandas as pd
 
         meta = pd.DataFrame({name: pd.Series([], dtype=self.dtype) for name in names})
-        divisions = self.X.divisions if self.X.known_divisions else None
-        return dd.from_delayed(tasks, meta=meta, divisions=divisions, verify_meta=False)
+        return self.X.map_partitions(_mapped, work, self.reader, names, meta=meta)
 
     def _is_narrow(self, columns: list[Any] | None) -> bool:
         kinds = [self.X.dtype] if columns is None else [self.X.dtypes[name] for name in columns]
@@ -161,7 +183,7 @@ class Table:
         if hasattr(features, "divisions"):
             self.one_dimensional = not hasattr(features, "columns") or features.ndim == 1
             self.names = [str(features.name)] if self.one_dimensional else [str(c) for c in features.columns]
-            parts = [delayed(part, traverse=False) for part in features.to_delayed()]
+            parts = features.to_delayed(optimize_graph=False)
         else:
             self.one_dimensional = features.ndim == 1
             if not self.is_frame and features.chunks[0] != self.X.chunks[0]:
@@ -173,6 +195,7 @@ class Table:
                 f"sensitive_features has {len(parts)} partitions but X has {len(self._points)}; take both from "
                 "the same frame, or name columns of X"
             )
+        self._separate = features
         return parts, []
 
     def _named(self, names: list[str], given: list[Any] | None, *, one: bool) -> list[Any]:
@@ -186,6 +209,15 @@ class Table:
             raise ValueError(f"sensitive_features names {absent[0]!r}, which is no column of X; it has {given}")
         self.names, self.one_dimensional = names, one
         return names
+
+
+def _check_partitions(X: Any) -> None:
+    """Refuse frames that Dask reads in other partitions than they say, because labels would not fit."""
+    if X.optimize(fuse=False).npartitions != X.npartitions:
+        raise ValueError(
+            "X is a selection of columns that Dask reads in fewer, larger partitions; pass X.optimize(), "
+            "X.persist(), or the whole frame with the protected columns named in sensitive_features"
+        )
 
 
 class Reader:
@@ -215,14 +247,6 @@ class Reader:
             points = points[self.columns]
         return self._numbers(points), features
 
-    def column(self, points: Any, values: Array) -> Any:
-        """Values of the rows of a partition, with their index if it has one."""
-        if self.columns is None:
-            return values
-        import pandas as pd
-
-        return pd.Series(values, index=points.index, name="cluster")
-
     def _numbers(self, points: Any) -> Array:
         if self.columns is not None:
             for name in self.columns:
@@ -251,7 +275,7 @@ class Reader:
         return X
 
 
-def _mapped(work: Any, reader: Reader, points: Any, names: list[str]) -> Any:
+def _mapped(points: Any, work: Callable[[Array], Array], reader: Reader, names: list[str]) -> Any:
     X, _ = reader(points, None)
     values = work(X) if len(X) else np.empty((0, len(names)), dtype=reader.dtype)
     if reader.columns is None:
@@ -261,6 +285,17 @@ def _mapped(work: Any, reader: Reader, points: Any, names: list[str]) -> Any:
     return pd.DataFrame(values, index=points.index, columns=names)
 
 
-def _labelled(work: Any, reader: Reader, points: Any) -> Any:
-    X, _ = reader(points, None)
-    return reader.column(points, work(X))
+def _of_points(work: Callable[[Array], Array], reader: Reader, i: int, points: Any, features: Any) -> Array:
+    del i, features
+    return work(reader(points, None)[0])
+
+
+def _series(work: Callable[[int, Any, Any], Array], i: int, points: Any, features: Any) -> Any:
+    import pandas as pd
+
+    return pd.Series(work(i, points, features), index=points.index, name="cluster")
+
+
+def _numbered(points: Any, *features: Any, work: Any, partition_info: Any = None) -> Any:
+    number = partition_info["number"] if partition_info else 0
+    return _series(work, number, points, features[0] if features else None)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import dask
@@ -143,11 +144,9 @@ class PartitionedPoints:
 
         They are computed from X itself when asked for; nothing stays on the cluster until then.
         """
-        tasks = [
-            delayed(_label, pure=False, traverse=False)(i, points, features, self.table.reader, self.vocabulary, work(i))
-            for i, (points, features) in enumerate(self.table.partitions())
-        ]
-        return self.table.column(tasks, self.lengths, dtype)
+        works = {i: work(i) for i in range(len(self.table)) if self.parts[i] is not None}
+        by_number = partial(_label, reader=self.table.reader, vocabulary=self.vocabulary, works=works, dtype=dtype)
+        return self.table.by_partition(by_number, self.lengths, dtype)
 
     def order(self) -> list[int]:
         """Partitions with rows, in an order that depends on their content only."""
@@ -222,11 +221,16 @@ def _label(
     i: int,
     points: Any,
     features: Any,
+    *,
     reader: Any,
     vocabulary: Vocabulary,
-    work: Callable[[Part], Array],
-) -> Any:
+    works: dict[int, Callable[[Part], Array]],
+    dtype: Any,
+) -> Array:
     X, distinct = _read(i, points, features, reader)
+    if i not in works or len(X) == 0:
+        if len(X):
+            raise RuntimeError(f"partition {i} was empty when the labels were found, and is not now; fit again")
+        return np.zeros(0, dtype=dtype)
     with one_thread():
-        labels = work(Part(X, vocabulary.signatures(distinct)))
-    return reader.column(points, labels)
+        return works[i](Part(X, vocabulary.signatures(distinct)))
