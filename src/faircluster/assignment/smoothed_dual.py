@@ -7,18 +7,20 @@ bounds and its Hessian needs only a k x k matrix a signature.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from faircluster.assignment.pivoting import maximise_above
+from faircluster.assignment.newton_system import SharedRows, maximise_dense
 from faircluster.distances import CostSource, map_blocks
 
 __all__ = ["DualPoint", "SmoothedDual", "soft_sums"]
 
 Array = NDArray[Any]
+_DENSE_ROWS = 100  # rows up to which one dense system is solved faster
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,26 @@ class SmoothedDual:
         if not free.any():
             return direction
         cluster, row = np.nonzero(free)
-        hessian = self._reduced_hessian(cluster, row, point.hessian) / temperature
         squares = self.coef[cluster, row] ** 2
         steepest = np.einsum("fs,sf->f", squares, point.quotas[:, cluster])
         # a cluster that no point is near has no curvature at all: give it that of an even spread
         even = float((squares @ point.quotas.sum(axis=1)).max()) / point.quotas.shape[1]
+        damped = damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
+        if self.structure is not None and len(cluster) > _DENSE_ROWS:
+            diagonal = np.zeros_like(multipliers)
+            diagonal[free] = damped
+            hessian = point.hessian / temperature
+            return self.structure.maximise(hessian, diagonal, point.gradient, -multipliers, free)
+        hessian = self._reduced_hessian(cluster, row, point.hessian) / temperature
         diagonal = np.einsum("ii->i", hessian)
-        diagonal += damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
-        direction[free] = maximise_above(hessian, point.gradient[free], -multipliers[free])
+        diagonal += damped
+        direction[free] = maximise_dense(hessian, point.gradient[free], -multipliers[free])
         return direction
+
+    @cached_property
+    def structure(self) -> SharedRows | None:
+        """What makes Newton systems of many rows easy to solve, if the rows have it."""
+        return SharedRows.of(self.coef)
 
     def _free(self, multipliers: Array, gradient: Array) -> Array:
         """Multipliers that may move: the positive ones and those of the most broken rows.
@@ -162,9 +175,7 @@ def soft_sums(
         return mass, hessian, sums
 
     parts = map_blocks(source.shape[0], work)
-    mass, hessian, values = (
-        sum((part[i] for part in parts[1:]), parts[0][i]) for i in range(3)
-    )
+    mass, hessian, values = (sum((part[i] for part in parts[1:]), parts[0][i]) for i in range(3))
     return mass, hessian, values
 
 

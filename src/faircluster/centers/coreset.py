@@ -20,7 +20,7 @@ from faircluster.centers.seeding import canonical_order
 from faircluster.distances import BLOCK_ROWS, DistanceCosts, map_blocks
 from faircluster.sampling import spread_sample
 
-__all__ = ["Coreset", "merge_mean_coresets", "merge_radius_coresets", "mean_coreset", "radius_coreset"]
+__all__ = ["Coreset", "mean_coreset", "merge_mean_coresets", "merge_radius_coresets", "radius_coreset"]
 
 Array = NDArray[Any]
 
@@ -141,9 +141,7 @@ def _cells(X: Array, weights: Array, size: int, power: int) -> tuple[Array, Arra
     seeds = X[spread_sample(X, weights, size, power)[0]]
     seeds = np.unique(seeds, axis=0)
     source = DistanceCosts(X, seeds)
-    cell = np.concatenate(
-        map_blocks(len(X), lambda start, stop: source.block(start, stop).argmin(axis=1))
-    )
+    cell = np.concatenate(map_blocks(len(X), lambda start, stop: source.block(start, stop).argmin(axis=1)))
     mass = np.bincount(cell, weights, len(seeds))
     sums = np.stack([np.bincount(cell, weights * column, len(seeds)) for column in X.T], axis=1)
     used = mass > 0

@@ -101,7 +101,7 @@ class _Runner:
         """Distances to the centers: an array, or a data frame for data frames."""
         table = self._table(X, None)
         names = [str(name) for name in self.model.get_feature_names_out()]
-        return table.mapped(partial(_transformed, model=self.model), names)
+        return table.mapped(partial(_transformed, model=_bare(self.model)), names)
 
     # ---- what differs
 
@@ -244,13 +244,17 @@ class _KCenter(_Runner):
         self._check_rounding()
         rows = self._rows(points)
         few = self._places(points)
-        model._search(Metric(few.points.astype(points.table.dtype), model.metric), summary_groups(points.groups, few))
+        model._search(
+            Metric(few.points.astype(points.table.dtype), model.metric), summary_groups(points.groups, few)
+        )
         deadline = None if model.time_limit is None else started + model.time_limit
         search = AllPointsRadius(points, self._costs(), few, rows)
         plan, radius, relaxed, late = search.solve(model.radius_, model.rounding, deadline)
         self._store(points, plan, radius, relaxed, late)
         model.unconstrained_radius_ = min(model.unconstrained_radius_ + few.movement, search.lower_bound)
-        model.price_of_fairness_ = radius / model.unconstrained_radius_ if model.unconstrained_radius_ else 1.0
+        model.price_of_fairness_ = (
+            radius / model.unconstrained_radius_ if model.unconstrained_radius_ else 1.0
+        )
         del model.center_indices_  # rows of the summary
 
     def _store(
@@ -479,9 +483,7 @@ class Rule:
     """
 
     def __init__(self, model: Any) -> None:
-        self.model = copy(model)
-        for name in ("labels_", "plain_labels_"):
-            self.model.__dict__.pop(name, None)
+        self.model = _bare(model)
 
     def __call__(self, X: Array) -> CostSource:
         """Costs of these points."""
@@ -499,6 +501,14 @@ class Rule:
         if self.model.cost_kind_ == "labels":
             return self.labels(X)[:, None]
         return X
+
+
+def _bare(model: Any) -> Any:
+    """The estimator without its labels, to be sent to the workers."""
+    light = copy(model)
+    for name in ("labels_", "plain_labels_"):
+        light.__dict__.pop(name, None)
+    return light
 
 
 def _as_given(model: Any, X: Array) -> Any:
@@ -567,7 +577,9 @@ def _mean_sums(part: Part, *, costs: Costs, prices: Array) -> tuple[Array, ...]:
     return tuple(Means(part.X).sums(labels, centers))
 
 
-def _median_sums(part: Part, *, costs: Costs, prices: Array, centers: Array, near: float) -> tuple[Array, ...]:
+def _median_sums(
+    part: Part, *, costs: Costs, prices: Array, centers: Array, near: float
+) -> tuple[Array, ...]:
     return tuple(Medians(part.X).sums(_by_price(part, costs, prices), centers, near))
 
 
@@ -576,4 +588,4 @@ def _by_price(part: Part, costs: Costs, prices: Array) -> Array:
 
 
 def _transformed(X: Array, *, model: Any) -> Array:
-    return np.asarray(type(model).transform.__wrapped__(model, X))
+    return np.asarray(model.transform(_as_given(model, X)))

@@ -7,10 +7,11 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
+
+import dask
 
 __all__ = ["Reader", "Table", "is_dask"]
 
@@ -72,7 +73,9 @@ class Table:
             columns = [name for name in wanted if name not in named]
             _check_partitions(X)
             if not columns:
-                raise ValueError("X has no columns besides the protected ones; there is nothing to cluster by")
+                raise ValueError(
+                    "X has no columns besides the protected ones; there is nothing to cluster by"
+                )
         self.dtype = np.dtype(np.float32 if self._is_narrow(columns) else np.float64)
         self.reader = Reader(columns, named, self.dtype)
         self.feature_names = None if columns is None else [str(name) for name in columns]
@@ -86,7 +89,9 @@ class Table:
         features = self._features if self._features is not None else [None] * len(self._points)
         return zip(self._points, features, strict=True)
 
-    def by_partition(self, work: Callable[[int, Any, Any], Array], lengths: Sequence[float], dtype: Any) -> Any:
+    def by_partition(
+        self, work: Callable[[int, Any, Any], Array], lengths: Sequence[float], dtype: Any
+    ) -> Any:
         """One value a row, lazily: a series that can be put next to the columns of X, or an array for arrays.
 
         Parameters
@@ -116,7 +121,11 @@ class Table:
             return dd.from_delayed(tasks, meta=meta, divisions=divisions, verify_meta=False)
         others = [] if self._separate is None else [self._separate]
         return self.X.map_partitions(
-            _numbered, *others, work=delayed(work, pure=False, traverse=False), meta=meta, align_dataframes=False
+            _numbered,
+            *others,
+            work=delayed(work, pure=False, traverse=False),
+            meta=meta,
+            align_dataframes=False,
         )
 
     def example(self) -> Any:
@@ -165,7 +174,9 @@ class Table:
     def _wanted(self, columns: list[Any], given: list[Any]) -> list[Any]:
         absent = [name for name in columns if name not in given]
         if absent:
-            raise ValueError(f"X has no column {absent[0]!r}, which the estimator was fitted with; it has {given}")
+            raise ValueError(
+                f"X has no column {absent[0]!r}, which the estimator was fitted with; it has {given}"
+            )
         return columns
 
     def _protected(self, features: Any, given: list[Any] | None) -> tuple[list[Any] | None, list[Any]]:
@@ -206,7 +217,9 @@ class Table:
             )
         absent = [name for name in names if name not in given]
         if absent:
-            raise ValueError(f"sensitive_features names {absent[0]!r}, which is no column of X; it has {given}")
+            raise ValueError(
+                f"sensitive_features names {absent[0]!r}, which is no column of X; it has {given}"
+            )
         self.names, self.one_dimensional = names, one
         return names
 

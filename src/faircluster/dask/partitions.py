@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
+import dask
 from faircluster.dask.inputs import Table
 from faircluster.dask.protected import DistinctRows, Vocabulary, distinct_rows
 from faircluster.distances import one_thread
@@ -145,7 +145,9 @@ class PartitionedPoints:
         They are computed from X itself when asked for; nothing stays on the cluster until then.
         """
         works = {i: work(i) for i in range(len(self.table)) if self.parts[i] is not None}
-        by_number = partial(_label, reader=self.table.reader, vocabulary=self.vocabulary, works=works, dtype=dtype)
+        by_number = partial(
+            _label, reader=self.table.reader, vocabulary=self.vocabulary, works=works, dtype=dtype
+        )
         return self.table.by_partition(by_number, self.lengths, dtype)
 
     def order(self) -> list[int]:
@@ -230,7 +232,9 @@ def _label(
     X, distinct = _read(i, points, features, reader)
     if i not in works or len(X) == 0:
         if len(X):
-            raise RuntimeError(f"partition {i} was empty when the labels were found, and is not now; fit again")
+            raise RuntimeError(
+                f"partition {i} was empty when the labels were found, and is not now; fit again"
+            )
         return np.zeros(0, dtype=dtype)
     with one_thread():
         return works[i](Part(X, vocabulary.signatures(distinct)))

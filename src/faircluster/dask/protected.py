@@ -185,7 +185,11 @@ class Vocabulary:
         weights = np.array([total[row] for row in rows], dtype=np.float64)
         features = None if rows and not rows[0] else _frame(rows, names, one_dimensional)
         known = Groups.from_features(
-            features, n_rows=len(rows), sample_weight=weights, missing=missing, intersect=intersect  # type: ignore[arg-type]
+            features,
+            n_rows=len(rows),
+            sample_weight=weights,
+            missing=missing,
+            intersect=intersect,  # type: ignore[arg-type]
         )
         self.groups = known.summary()
         self._signature = dict(zip(rows, known.signature.tolist(), strict=True))

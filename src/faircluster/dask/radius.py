@@ -133,7 +133,9 @@ class AllPointsRadius(RelaxedSearch):
         penalty = (2 * self.shape[1] + 1) * max(self._highest, 1e-300)
         costs = PenalisedCosts(self.costs, radius, penalty)
         assert rounded.relaxation is not None
-        plan = settle_all(self.points, costs, quotas, rounded.relaxation.prices, rounded.relaxation.temperature)
+        plan = settle_all(
+            self.points, costs, quotas, rounded.relaxation.prices, rounded.relaxation.temperature
+        )
         radius = self.points_radius(plan)
         return plan, radius, low, rounded.late
 

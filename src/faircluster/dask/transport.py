@@ -262,7 +262,10 @@ def _join(parts: Sequence[PricePoint], *, cap: int) -> PricePoint:
     return PricePoint(
         sum(part.loads for part in parts),  # type: ignore[arg-type]
         sum(part.values for part in parts),  # type: ignore[arg-type]
-        [np.unique(np.concatenate(columns))[:cap] for columns in zip(*(p.margins for p in parts), strict=True)],
+        [
+            np.unique(np.concatenate(columns))[:cap]
+            for columns in zip(*(p.margins for p in parts), strict=True)
+        ],
     )
 
 

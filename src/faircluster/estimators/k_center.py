@@ -17,7 +17,13 @@ from faircluster.assignment.radius import RadiusResult, solve_radius, whole_belo
 from faircluster.bounds import check_feasible
 from faircluster.centers.metric import Metric
 from faircluster.distances import CostSource, DenseCosts
-from faircluster.estimators._base import BaseFairClusterer, _check_n_clusters, _ratio, is_number, on_collections
+from faircluster.estimators._base import (
+    BaseFairClusterer,
+    _check_n_clusters,
+    _ratio,
+    is_number,
+    on_collections,
+)
 from faircluster.groups import Groups
 from faircluster.refinement.bottleneck import settle
 from faircluster.refinement.find_centers import SearchLimits, find_centers

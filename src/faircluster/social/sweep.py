@@ -154,7 +154,9 @@ class GroupedPoints:
         out, numbers, slopes = self.sums(centers, labels, tip)
         return Sweep(out, self.model(centers, numbers, slopes, tip), numbers[0].sum(axis=0))
 
-    def sums(self, centers: Array, labels: Array | None, tip: float) -> tuple[NDArray[np.int32], Array, Array]:
+    def sums(
+        self, centers: Array, labels: Array | None, tip: float
+    ) -> tuple[NDArray[np.int32], Array, Array]:
         """Labels, and by signature and cluster what :meth:`model` needs; sums of parts add up.
 
         Returns
