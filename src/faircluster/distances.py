@@ -7,8 +7,10 @@ matrix. Blocks have fixed borders, so sums over them are the same for any number
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -23,6 +25,7 @@ __all__ = [
     "SomeColumns",
     "as_cost_source",
     "map_blocks",
+    "one_thread",
 ]
 
 BLOCK_ROWS = 32_768
@@ -250,11 +253,30 @@ def map_blocks(n: int, work: Callable[[int, int], T]) -> list[T]:
     size = BLOCK_ROWS if n >= 4 * BLOCK_ROWS else max(4_096, -(-n // 4))
     starts = range(0, n, size)
     stops = [min(start + size, n) for start in starts]
-    if len(stops) <= 1 or _cores() == 1:
+    if len(stops) <= 1 or _cores() == 1 or getattr(_HERE, "alone", False):
         return [work(start, stop) for start, stop in zip(starts, stops, strict=True)]
     return list(_pool().map(work, starts, stops))
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let :func:`map_blocks` work in the calling thread: others have the rest of the cores.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     map_blocks(10_000, lambda start, stop: stop - start)
+    [4096, 4096, 1808]
+    """
+    before = getattr(_HERE, "alone", False)
+    _HERE.alone = True
+    try:
+        yield
+    finally:
+        _HERE.alone = before
+
+
+_HERE = threading.local()
 _POOLS: dict[int, ThreadPoolExecutor] = {}
 
 

@@ -41,6 +41,9 @@ class Groups:
         Attribute (column) each group comes from; "" when it has no name.
     weights : ndarray of shape (n,), float64, or None
         Sample weights; None counts every row once.
+    counted : bool, default=False
+        Whether a weight is a number of equal rows, and not how much one row counts: samples are then as
+        large as their weights say.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Groups:
     names: tuple[str, ...]
     attributes: tuple[str, ...]
     weights: NDArray[np.float64] | None = None
+    counted: bool = False
 
     @classmethod
     def from_features(
@@ -199,7 +203,8 @@ class Groups:
         [1.0, 3.0]
         """
         signature = np.arange(self.n_signatures, dtype=np.int32)
-        return replace(self, signature=signature, weights=self.signature_counts)
+        counted = self.counted or self.weights is None
+        return replace(self, signature=signature, weights=self.signature_counts, counted=counted)
 
     def subset(self, rows: Any) -> Groups:
         """Select rows; the names and order of the groups stay, signatures that no longer occur go.

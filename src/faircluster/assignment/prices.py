@@ -22,7 +22,7 @@ from faircluster.assignment.smoothed_dual import DualPoint, SmoothedDual
 from faircluster.distances import CostSource, DenseCosts
 from faircluster.sampling import stratified_sample
 
-__all__ = ["Relaxation", "lower_bound", "relax"]
+__all__ = ["Relaxation", "anneal", "lower_bound", "relax"]
 
 Array = NDArray[Any]
 _COOLING = 0.2  # factor between temperatures
@@ -145,7 +145,7 @@ def _relax(
     if len(dual.signature) > 2 * sample:
         small = _part(dual, sample)
         rough = _warm_then_cool(small, *_starting_point(small.source, rhs, start), tolerance)
-        return _anneal(dual, rough.multipliers, rough.temperature, tolerance, 3)
+        return anneal(dual, rough.multipliers, rough.temperature, tolerance, 3)
     return _warm_then_cool(dual, *_starting_point(source, rhs, start), tolerance)
 
 
@@ -156,9 +156,9 @@ def _warm_then_cool(
     n = len(dual.signature)
     if n > 2 * _WARM_POINTS and temperature > _WARM * _spread(dual.source):
         part = _part(dual, max(_WARM_POINTS, n // 8))
-        warm = _anneal(part, multipliers, temperature, max(_WARM_GAP, tolerance), _LEVELS)
+        warm = anneal(part, multipliers, temperature, max(_WARM_GAP, tolerance), _LEVELS)
         multipliers, temperature = warm.multipliers, warm.temperature * _COOLING
-    return _anneal(dual, multipliers, temperature, tolerance, _LEVELS)
+    return anneal(dual, multipliers, temperature, tolerance, _LEVELS)
 
 
 def _part(dual: SmoothedDual, size: int) -> SmoothedDual:
@@ -227,15 +227,39 @@ def _spread(source: CostSource) -> float:
     return spread if spread > 0 else 1.0
 
 
-def _anneal(
-    dual: SmoothedDual, multipliers: Array, temperature: float, tolerance: float, levels: int
+def anneal(
+    dual: SmoothedDual,
+    multipliers: Array,
+    temperature: float,
+    tolerance: float,
+    levels: int,
+    most_excess: float = np.inf,
 ) -> Relaxation:
-    """Newton's method at falling temperatures until cost and dual value agree."""
-    total = len(dual.signature) if dual.weights is None else float(dual.weights.sum())
+    """Newton's method at falling temperatures until cost and dual value agree.
+
+    Parameters
+    ----------
+    dual : SmoothedDual
+    multipliers : ndarray of shape (k, r)
+        Where to start.
+    temperature : float
+        The first.
+    tolerance : float
+        Relative gap between smoothed cost and dual value at which to stop.
+    levels : int
+        Most temperatures.
+    most_excess : float, default=inf
+        Weight by which bounds may be broken; never more than the tolerance allows.
+
+    Returns
+    -------
+    Relaxation
+    """
+    total = dual.total
     point = dual.at(multipliers, temperature)
     damping = 1e-2
     # bounds may be broken by as much as the solution may be off
-    rough = total * min(max(3e-5, tolerance / 100), 1e-3)
+    rough = min(total * min(max(3e-5, tolerance / 100), 1e-3), most_excess)
     for level in range(levels):
         if level:
             temperature *= _COOLING

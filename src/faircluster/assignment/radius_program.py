@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from faircluster.assignment.hall import HallCuts
 from faircluster.assignment.quotas import QuotaSolution, run_program
+from faircluster.assignment.sized_quotas import cut_rows
 from faircluster.bounds import BoundRows
 
 __all__ = ["RadiusProgram"]
@@ -181,18 +182,18 @@ class RadiusProgram:
         broken = np.zeros((held, 1))
         broken[self.S + k :] = -1.0
         deviation = sp.hstack([sp.eye(size), sp.csr_matrix((size, k)), -sp.eye(size), sp.eye(size)])
-        cut_rows = self._cut_rows(0)
+        of_cuts = cut_rows(self.cuts, self.S, k)
         matrix = sp.vstack(
             [
                 sp.hstack([self._matrix, sp.csr_matrix((held, 2 * size)), sp.csr_matrix(broken)]),
-                sp.hstack([cut_rows, sp.csr_matrix((len(self.cuts), k + 2 * size + 1))]),
+                sp.hstack([of_cuts, sp.csr_matrix((len(self.cuts), k + 2 * size + 1))]),
                 sp.hstack([deviation, sp.csr_matrix((size, 1))]),
             ],
             format="csr",
         )
         met = self._matrix @ np.concatenate([base.ravel(), loads])
         offset = (target - base).ravel()
-        needed = self.cuts.needed() - cut_rows @ base.ravel()
+        needed = self.cuts.needed() - of_cuts @ base.ravel()
         lower = np.concatenate([self._lower - met, needed, offset])
         upper = np.concatenate([self._upper - met, np.full(len(needed), np.inf), offset])
         large = 10.0 * max(1.0, float(self.counts.sum()))
@@ -284,19 +285,6 @@ class RadiusProgram:
         upper = np.concatenate([self.counts, np.zeros(k), self.rows.rhs.ravel()])
         return matrix, lower, upper
 
-    def _cut_rows(self, first: int) -> sp.csr_matrix:
-        """Cuts from ``first`` on as rows over the quotas."""
-        rows, columns = [], []
-        for c in range(first, len(self.cuts)):
-            inside = np.flatnonzero(self.cuts.sets[c])
-            rows.append(np.full(len(inside), c - first))
-            columns.append(self.cuts.signatures[c] * self.k + inside)
-        shape = (len(self.cuts) - first, self.S * self.k)
-        if not rows:
-            return sp.csr_matrix(shape)
-        row, column = np.concatenate(rows), np.concatenate(columns)
-        return sp.csr_matrix((np.ones(len(row)), (row, column)), shape=shape)
-
     def _relaxed_program(self) -> Any:
         """Least excess over the cuts; columns are quotas, sizes, and the excess of every signature."""
         S, k = self.S, self.k
@@ -338,7 +326,8 @@ class RadiusProgram:
                 shape=(len(self.cuts) - first, S),
             )
             new = sp.hstack(
-                [self._cut_rows(first), sp.csr_matrix((len(self.cuts) - first, k)), slack], format="csr"
+                [cut_rows(self.cuts, S, k, first), sp.csr_matrix((len(self.cuts) - first, k)), slack],
+                format="csr",
             )
             none, unlimited = np.zeros(new.shape[0]), np.full(new.shape[0], np.inf)
             highs.addRows(new.shape[0], none, unlimited, new.nnz, new.indptr[:-1], new.indices, new.data)

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.relaxed_radius import RelaxedSearch
+from faircluster.assignment.sized_quotas import SizedQuotas
 from faircluster.assignment.transport import assign_by_price, loads_of, round_rows, transport
 from faircluster.assignment.unsplit import unsplit
 from faircluster.bounds import BoundRows
 from faircluster.distances import DenseCosts, map_blocks
 from faircluster.groups import Groups
 
-__all__ = ["RadiusRounding", "draw_labels", "relaxed_labels"]
+__all__ = ["STEEP", "RadiusRounding", "WithinRadius", "draw_labels", "relaxed_labels"]
 
 Array = NDArray[Any]
-_STEEP = 100.0  # times the radius: what an entry beyond it costs more while prices are sought
+STEEP = 100.0  # times the radius: what an entry beyond it costs more while prices are sought
 _GENTLE = 3.0  # the same where a few points beyond the radius do no harm
 _UNSPLIT_SECONDS = 8.0  # for whole points of different weights, without a time limit
 # reach of the quotas and search nodes of one integer program after the other; limits that, unlike
@@ -119,6 +120,7 @@ class RadiusRounding:
         self.search, self.program, self.groups, self.rows = search, search.program, groups, rows
         self.deadline = deadline
         self.excluded, self.late = -np.inf, False
+        self._sized = SizedQuotas(groups.signature_counts, rows)
         self.relaxation: Relaxation | None = None
 
     def relaxed(self, radius: float) -> NDArray[np.float64]:
@@ -139,7 +141,7 @@ class RadiusRounding:
         moves their quotas to the nearest ones that can be filled.
         """
         groups, cost = self.groups, self.search.cost
-        source = WithinRadius(cost, radius, _STEEP * _scale(cost, radius))
+        source = WithinRadius(cost, radius, STEEP * _scale(cost, radius))
         self.relaxation = relax(
             source, groups.signature, groups.weights, self.rows.coef, self.rows.rhs,
             start=self.relaxation, tolerance=1e-3,
@@ -173,6 +175,9 @@ class RadiusRounding:
         near = self._filled(target, whole=False)
         if near is None:
             return None
+        sized = self._at_sizes(near) if nearby else None
+        if sized is not None:
+            return sized
         # half of what is left, so that larger radii have their turn
         until = time.perf_counter() + 0.5 * self._left()
         for reach, nodes in (_NEARBY if nearby else ()) + (_ANYWHERE if anywhere else ()):
@@ -258,6 +263,21 @@ class RadiusRounding:
             missing = cuts.separate(found.quotas, tolerance)
             if missing <= tolerance or len(cuts) == held:
                 return found.quotas
+            if integral and not mend:  # these sizes with the new cuts, instead of another search
+                sized = self._at_sizes(target, found.quotas.sum(axis=0))
+                if sized is not None:
+                    return sized
+
+    def _at_sizes(self, target: Array, sizes: Array | None = None) -> NDArray[np.float64] | None:
+        """Whole quotas for given sizes, or near those of the target: no search where groups are disjoint."""
+        if not (self.groups.integer_weights and self._sized.possible):
+            return None
+        cuts = self.program.cuts
+        while True:
+            quotas = self._sized.near(target, cuts, sizes)
+            held = len(cuts)
+            if quotas is None or cuts.separate(quotas, 0.5) <= 0.5 or len(cuts) == held:
+                return quotas
 
     def _left(self) -> float:
         return np.inf if self.deadline is None else max(self.deadline - time.perf_counter(), 0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from faircluster.distances import map_blocks
 
-__all__ = ["ReachClasses", "contains", "pack", "reach_classes", "unpack"]
+__all__ = ["ReachClasses", "contains", "merge_classes", "pack", "reach_classes", "unpack"]
 
 Array = NDArray[Any]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads the bits of a key
@@ -104,6 +105,40 @@ def reach_classes(
     parts = map_blocks(len(cost), work)
     keys = np.concatenate([part[0] for part in parts])
     mass = np.concatenate([part[1] for part in parts])
+    return _counted(keys, mass, n_signatures, k, radius)
+
+
+def merge_classes(parts: Sequence[ReachClasses]) -> ReachClasses:
+    """Classes of all points, from those of parts of them at the same radius.
+
+    Parameters
+    ----------
+    parts : sequence of ReachClasses
+        At least one.
+
+    Returns
+    -------
+    ReachClasses
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> none = np.zeros(1, dtype=np.int32)
+    >>> one, two = (reach_classes(np.array([[c, 2.0]]), none, None, 1, 1.5) for c in (0.0, 1.0))
+    >>> merge_classes([one, two]).supply.tolist()
+    [2.0]
+    """
+    n_signatures, k = len(parts[0].starts) - 1, parts[0].allowed.shape[1]
+    keys = []
+    for part in parts:
+        signature = np.repeat(np.arange(n_signatures, dtype=np.uint64), np.diff(part.starts))
+        keys.append(np.column_stack([signature, part.words]))
+    mass = np.concatenate([part.supply for part in parts])
+    return _counted(np.concatenate(keys), mass, n_signatures, k, parts[0].radius)
+
+
+def _counted(keys: Array, mass: Array, n_signatures: int, k: int, radius: float) -> ReachClasses:
+    """Classes from keys (signature, words) that may occur more than once."""
     order = np.lexsort(keys.T[::-1])
     keys, mass = keys[order], mass[order]
     new = np.ones(len(keys), dtype=np.bool_)

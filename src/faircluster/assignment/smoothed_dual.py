@@ -7,18 +7,20 @@ bounds and its Hessian needs only a k x k matrix a signature.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from faircluster.assignment.pivoting import maximise_above
+from faircluster.assignment.newton_system import SharedRows, maximise_dense
 from faircluster.distances import CostSource, map_blocks
 
-__all__ = ["DualPoint", "SmoothedDual"]
+__all__ = ["DualPoint", "SmoothedDual", "soft_sums"]
 
 Array = NDArray[Any]
+_DENSE_ROWS = 100  # rows up to which one dense system is solved faster
 
 
 @dataclass(frozen=True)
@@ -52,41 +54,37 @@ class SmoothedDual:
         self.source, self.signature, self.weights = source, signature, weights
         self.coef, self.rhs = coef, rhs
 
+    @property
+    def total(self) -> float:
+        """Weight of all points."""
+        return float(len(self.signature) if self.weights is None else self.weights.sum())
+
     def prices(self, multipliers: Array) -> Array:
         """Prices (S, k) that the multipliers (k, r) make."""
         return np.ascontiguousarray(np.einsum("jrs,jr->sj", self.coef, multipliers))
 
     def at(self, multipliers: Array, temperature: float) -> DualPoint:
         """Value, gradient and Hessian; O(n k) and O(k^2) for each point near a border."""
-        prices = self.prices(multipliers)
-        S, k = prices.shape
-
-        def work(start: int, stop: int) -> tuple[Array, Array, Array]:
-            mass, hessian, sums = np.zeros((S, k)), np.zeros((S, k, k)), np.zeros((S, 3))
-            part = slice(start, stop)
-            weights = np.ones(0) if self.weights is None else self.weights[part]
-            _soft_block(
-                self.source.block(start, stop),
-                self.signature[part],
-                weights,
-                prices,
-                temperature,
-                mass,
-                hessian,
-                sums,
-            )
-            return mass, hessian, sums
-
-        parts = map_blocks(self.source.shape[0], work)
-        mass = sum((part[0] for part in parts[1:]), parts[0][0])
-        hessian = sum((part[1] for part in parts[1:]), parts[0][1])
-        hessian += np.tril(hessian, -1).transpose(0, 2, 1)
-        values = sum((part[2] for part in parts[1:]), parts[0][2])
+        mass, hessian, values = self.sums(self.prices(multipliers), temperature)
+        hessian = hessian + np.tril(hessian, -1).transpose(0, 2, 1)
         soft, hard, cost = values.sum(axis=0)
         constant = float(np.vdot(multipliers, self.rhs))
         gradient = np.einsum("jrs,sj->jr", self.coef, mass) - self.rhs
         soft, hard, cost = (float(value) for value in (soft - constant, hard - constant, cost))
         return DualPoint(soft, hard, cost, mass, values[:, 1], hessian, gradient)
+
+    def sums(self, prices: Array, temperature: float) -> tuple[Array, Array, Array]:
+        """All that :meth:`at` needs of the points, added up; sums of parts of the points add up to it.
+
+        Returns
+        -------
+        mass : ndarray of shape (S, k)
+        hessian : ndarray of shape (S, k, k)
+            Lower triangles.
+        values : ndarray of shape (S, 3)
+            Soft minimum, minimum, and cost.
+        """
+        return soft_sums(self.source, self.signature, self.weights, prices, temperature)
 
     def step(self, multipliers: Array, point: DualPoint, temperature: float, damping: float) -> Array:
         """Damped Newton step: maximiser of the quadratic model over multipliers >= 0.
@@ -99,15 +97,26 @@ class SmoothedDual:
         if not free.any():
             return direction
         cluster, row = np.nonzero(free)
-        hessian = self._reduced_hessian(cluster, row, point.hessian) / temperature
         squares = self.coef[cluster, row] ** 2
         steepest = np.einsum("fs,sf->f", squares, point.quotas[:, cluster])
         # a cluster that no point is near has no curvature at all: give it that of an even spread
         even = float((squares @ point.quotas.sum(axis=1)).max()) / point.quotas.shape[1]
+        damped = damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
+        if self.structure is not None and len(cluster) > _DENSE_ROWS:
+            diagonal = np.zeros_like(multipliers)
+            diagonal[free] = damped
+            hessian = point.hessian / temperature
+            return self.structure.maximise(hessian, diagonal, point.gradient, -multipliers, free)
+        hessian = self._reduced_hessian(cluster, row, point.hessian) / temperature
         diagonal = np.einsum("ii->i", hessian)
-        diagonal += damping * (steepest + 1e-3 * max(float(steepest.max()), even) + 1e-300) / temperature
-        direction[free] = maximise_above(hessian, point.gradient[free], -multipliers[free])
+        diagonal += damped
+        direction[free] = maximise_dense(hessian, point.gradient[free], -multipliers[free])
         return direction
+
+    @cached_property
+    def structure(self) -> SharedRows | None:
+        """What makes Newton systems of many rows easy to solve, if the rows have it."""
+        return SharedRows.of(self.coef)
 
     def _free(self, multipliers: Array, gradient: Array) -> Array:
         """Multipliers that may move: the positive ones and those of the most broken rows.
@@ -135,6 +144,39 @@ class SmoothedDual:
             mine = slice(borders[j], borders[j + 1])
             out[mine] = rows[mine] @ (hessian[:, j, cluster] * rows.T)
         return out
+
+
+def soft_sums(
+    source: CostSource, signature: NDArray[np.int32], weights: Array | None, prices: Array, temperature: float
+) -> tuple[Array, Array, Array]:
+    """What :meth:`SmoothedDual.sums` gives, of these points.
+
+    Parameters
+    ----------
+    source : CostSource of shape (n, k)
+    signature : ndarray of shape (n,), int32
+    weights : ndarray of shape (n,) or None
+    prices : ndarray of shape (S, k)
+    temperature : float
+
+    Returns
+    -------
+    mass, hessian, values : ndarrays of shapes (S, k), (S, k, k) and (S, 3)
+    """
+    S, k = prices.shape
+
+    def work(start: int, stop: int) -> tuple[Array, Array, Array]:
+        mass, hessian, sums = np.zeros((S, k)), np.zeros((S, k, k)), np.zeros((S, 3))
+        part = slice(start, stop)
+        held = np.ones(0) if weights is None else weights[part]
+        _soft_block(
+            source.block(start, stop), signature[part], held, prices, temperature, mass, hessian, sums
+        )
+        return mass, hessian, sums
+
+    parts = map_blocks(source.shape[0], work)
+    mass, hessian, values = (sum((part[i] for part in parts[1:]), parts[0][i]) for i in range(3))
+    return mass, hessian, values
 
 
 @njit(nogil=True, cache=True)

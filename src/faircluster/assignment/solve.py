@@ -21,7 +21,7 @@ from faircluster.bounds import BoundRows, FairnessBounds, InfeasibleBoundsError,
 from faircluster.distances import CostSource, DenseCosts, as_cost_source
 from faircluster.groups import Groups
 
-__all__ = ["solve"]
+__all__ = ["Solver", "solve"]
 
 Array = NDArray[Any]
 _PATIENCE = 10.0  # seconds a step may take without a time limit; limits on its work come first
@@ -66,11 +66,19 @@ def solve(problem: AssignmentProblem) -> AssignmentResult:
     >>> result.labels.tolist(), result.cost, result.violation
     ([0, 1, 1, 0], 5.0, 0.0)
     """
-    return _Solver(problem).run()
+    return Solver(problem).run()
 
 
-class _Solver:
-    """One call of ``solve``: the validated problem, the clock and the best assignment so far."""
+class Solver:
+    """One call of :func:`solve`: the validated problem, the clock and the best assignment so far.
+
+    A subclass may look at more points than the problem holds: it then says what they do at no prices, what the
+    relaxed solution is and how quotas are met (``unconstrained``, ``relax``, ``transport``, ``result``).
+
+    Parameters
+    ----------
+    problem : AssignmentProblem
+    """
 
     def __init__(self, problem: AssignmentProblem) -> None:
         self.started = time.perf_counter()
@@ -99,12 +107,12 @@ class _Solver:
         if fixed is not None:
             start = None if self.problem.start is None else self.problem.start.prices
             prices = start if start is not None and start.shape == fixed.shape else None
-            moved = self._transport(fixed, prices)
-            return self._result(moved, float(moved.values.sum()), "optimal", None)
-        plain = self._unconstrained()
+            moved = self.transport(fixed, prices)
+            return self.result(moved, float(moved.values.sum()), "optimal", None)
+        plain = self.unconstrained()
         if plain is not None:
             return plain
-        relaxation = self._relax()
+        relaxation = self.relax()
         if self.problem.rounding == "nearest":
             return self._nearest(relaxation)
         return self._strict(relaxation)
@@ -122,7 +130,7 @@ class _Solver:
             return None
         return low[None, :].copy()
 
-    def _unconstrained(self) -> AssignmentResult | None:
+    def unconstrained(self) -> AssignmentResult | None:
         """Every point at its cheapest center, if that keeps the bounds."""
         shape = (self.groups.n_signatures, self.k)
         labels, _, own = assign_by_price(self.source, self.signature, np.zeros(shape))
@@ -138,9 +146,9 @@ class _Solver:
         moved = Transport(
             labels, np.zeros(shape), values, own, none, none.astype(np.int32), none.astype(np.float64)
         )
-        return self._result(moved, self.cheapest, "optimal", None)
+        return self.result(moved, self.cheapest, "optimal", None)
 
-    def _relax(self) -> Relaxation:
+    def relax(self) -> Relaxation:
         begun = time.perf_counter()
         given = self.problem.start
         start = given.relaxation if isinstance(given, AssignmentResult) else given
@@ -156,7 +164,7 @@ class _Solver:
         self.seconds["prices"] = time.perf_counter() - begun
         return relaxation
 
-    def _transport(self, quotas: Array, prices: Array | None) -> Transport:
+    def transport(self, quotas: Array, prices: Array | None) -> Transport:
         begun = time.perf_counter()
         moved = transport(self.source, self.signature, quotas, prices, self.weights)
         self.seconds["transport"] = self.seconds.get("transport", 0.0) + time.perf_counter() - begun
@@ -193,7 +201,7 @@ class _Solver:
             ).quotas
             if found is None:
                 continue
-            moved = self._transport(found, relaxation.prices)
+            moved = self.transport(found, relaxation.prices)
             dearer = float(moved.values.sum()) - bound
             rank = (self.rows.violation(found) > 1.0, dearer)
             if best is None or rank < best[0]:
@@ -202,7 +210,7 @@ class _Solver:
                 break
         if best is None:
             raise InfeasibleBoundsError("no whole quotas lie next to the relaxed ones; use rounding='strict'")
-        return self._result(best[1], bound, "feasible", relaxation)
+        return self.result(best[1], bound, "feasible", relaxation)
 
     def _strict(self, relaxation: Relaxation) -> AssignmentResult:
         """Quotas within the bounds, improved until the gap is small."""
@@ -217,10 +225,10 @@ class _Solver:
         quotas = first.find(relaxation)
         if quotas is None:
             quotas = self._one_cluster()
-        best = self._transport(quotas, relaxation.prices)
+        best = self.transport(quotas, relaxation.prices)
         limited = self.problem.time_limit is not None
         search = QuotaSearch(
-            program, self._transport, self._moves, self._tolerance, self._deadline(), thorough=limited
+            program, self.transport, self._moves, self._tolerance, self._deadline(), thorough=limited
         )
         cut = Cut(relaxation.values, relaxation.prices)
         best, bound = search.run(quotas, best, max(relaxation.lower_bound, self.cheapest), cut)
@@ -229,7 +237,7 @@ class _Solver:
             status = "optimal"
         elif self.problem.time_limit is not None and time.perf_counter() >= self._deadline():
             status = "time_limit"
-        return self._result(best, bound, status, relaxation)
+        return self.result(best, bound, status, relaxation)
 
     def _one_cluster(self) -> Array:
         """All points in one cluster, which keeps any bounds on shares that the data keep."""
@@ -262,7 +270,7 @@ class _Solver:
             return patience
         return max(min(self._deadline() - time.perf_counter(), patience), 0.1)
 
-    def _result(
+    def result(
         self, moved: Transport, bound: float, status: str, relaxation: Relaxation | None
     ) -> AssignmentResult:
         shape = (self.groups.n_signatures, self.k)

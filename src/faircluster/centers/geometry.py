@@ -135,6 +135,10 @@ class Means(_Vectors):
 
     def update(self, labels: Array, centers: Array) -> Array:
         """Weighted means, O(n d); centers of empty clusters stay."""
+        return self.from_sums(self.sums(labels, centers), centers)
+
+    def sums(self, labels: Array, centers: Array) -> list[Array]:
+        """What :meth:`from_sums` needs; sums of parts of the points add up to it."""
 
         def work(start: int, stop: int) -> tuple[Array, Array]:
             sums, mass = np.zeros(centers.shape), np.zeros(len(centers))
@@ -142,7 +146,12 @@ class Means(_Vectors):
             _add_means(self.X[part], labels[part], self._weights(part), sums, mass)
             return sums, mass
 
-        sums, mass = _total(map_blocks(self.n_points, work))
+        return _total(map_blocks(self.n_points, work))
+
+    @staticmethod
+    def from_sums(total: list[Array], centers: Array) -> Array:
+        """Means from sums and weights."""
+        sums, mass = total
         held = mass > 0
         new = centers.astype(np.float64)
         new[held] = sums[held] / mass[held, None]
@@ -185,13 +194,23 @@ class Medians(_Vectors):
         return self._snap(labels, new).astype(centers.dtype)
 
     def _weiszfeld(self, labels: Array, centers: Array, near: float) -> Array:
+        return self.from_sums(self.sums(labels, centers, near), centers)
+
+    def sums(self, labels: Array, centers: Array, near: float) -> list[Array]:
+        """What a step of the iteration needs; sums of parts of the points add up to it."""
+
         def work(start: int, stop: int) -> tuple[Array, Array, Array]:
             sums, mass, here = np.zeros(centers.shape), np.zeros(len(centers)), np.zeros(len(centers))
             part = slice(start, stop)
             _add_medians(self.X[part], labels[part], self._weights(part), centers, near, sums, mass, here)
             return sums, mass, here
 
-        sums, mass, here = _total(map_blocks(self.n_points, work))
+        return _total(map_blocks(self.n_points, work))
+
+    @staticmethod
+    def from_sums(total: list[Array], centers: Array) -> Array:
+        """One step from the centers."""
+        sums, mass, here = total
         pull = sums - centers * mass[:, None]
         strength = np.sqrt((pull**2).sum(axis=1))
         # A center that sits on a point moves only if the others pull harder than that point holds.

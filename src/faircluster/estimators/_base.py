@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any, ClassVar
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +18,24 @@ from faircluster.bounds import FairnessBounds
 from faircluster.distances import CostSource
 from faircluster.groups import Groups
 
-__all__ = ["BaseFairClusterer", "is_number"]
+__all__ = ["BaseFairClusterer", "is_number", "on_collections"]
 
 Array = NDArray[Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def on_collections(method: Method) -> Method:
+    """Let a method whose first argument is X run elsewhere when that is a Dask collection."""
+
+    @wraps(method)
+    def call(self: Any, X: Any, *arguments: Any, **named: Any) -> Any:
+        if hasattr(X, "__dask_graph__"):
+            # by name: the package stands above this one, and only those who have Dask get here
+            elsewhere = import_module("faircluster.dask.estimators")
+            return elsewhere.run(method.__name__, self, X, *arguments, **named)
+        return method(self, X, *arguments, **named)
+
+    return call  # type: ignore[return-value]
 
 
 class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -30,6 +48,7 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"sensitive_features": True}
     __metadata_request__score: ClassVar[dict[str, bool]] = {"sensitive_features": True}
 
+    @on_collections
     def fit(self, X: Any, y: Any = None, *, sensitive_features: Any = None, sample_weight: Any = None) -> Any:
         """Cluster the points within the bounds.
 
@@ -81,6 +100,7 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         labels: NDArray[np.int32] = fitted.labels_
         return labels
 
+    @on_collections
     def predict(self, X: Any) -> NDArray[np.int32]:
         """Cluster of each point by a rule of its own: the cheapest center, no protected attribute.
 
@@ -97,6 +117,7 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         checked = self._validate(X, reset=False)
         return solve(AssignmentProblem(self._cost_source(checked, X))).labels
 
+    @on_collections
     def assign(
         self, X: Any, *, sensitive_features: Any = None, sample_weight: Any = None
     ) -> NDArray[np.int32]:
@@ -121,6 +142,7 @@ class BaseFairClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._assign(X, sensitive_features, sample_weight).labels
 
+    @on_collections
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, sensitive_features: Any = None
     ) -> float:

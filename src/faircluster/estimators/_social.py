@@ -15,7 +15,7 @@ from faircluster.assignment.transport import loads_of
 from faircluster.bounds import FairnessBounds, check_feasible
 from faircluster.centers.seeding import canonical_order
 from faircluster.distances import CostSource, DenseCosts, DistanceCosts
-from faircluster.estimators._base import BaseFairClusterer, _ratio, is_number
+from faircluster.estimators._base import BaseFairClusterer, _ratio, is_number, on_collections
 from faircluster.groups import Groups
 from faircluster.social import SocialInstance, SocialResult, solve_social
 from faircluster.social.bounded import BoundedClustering, assign_for_groups, find_bounded_centers
@@ -244,6 +244,7 @@ class SocialClusterer(  # type: ignore[misc]
 
     # ---- batches
 
+    @on_collections
     def assign(
         self, X: Any, *, sensitive_features: Any = None, sample_weight: Any = None
     ) -> NDArray[np.int32]:
@@ -268,6 +269,7 @@ class SocialClusterer(  # type: ignore[misc]
         """
         return self._batch(X, sensitive_features, sample_weight)[0]
 
+    @on_collections
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, sensitive_features: Any = None
     ) -> float:
@@ -309,6 +311,7 @@ class SocialClusterer(  # type: ignore[misc]
         gamma = (1.0 - _EVEN) * gamma + _EVEN / len(gamma)
         return assign_for_groups(points, problem, self.cluster_centers_, gamma).labels, checked, groups
 
+    @on_collections
     def transform(self, X: Any) -> Array:
         """Distances to the centers.
 

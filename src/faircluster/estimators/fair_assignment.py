@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
 from faircluster.distances import CostSource, DenseCosts, DistanceCosts
-from faircluster.estimators._base import BaseFairClusterer
+from faircluster.estimators._base import BaseFairClusterer, on_collections
 from faircluster.groups import Groups
 
 __all__ = ["FairAssignment"]
@@ -214,6 +214,7 @@ groups_, bounds_, limits_, n_iter_
         return DenseCosts(cost)
 
     @_estimator_has("predict")
+    @on_collections
     def predict(self, X: Any) -> Array:
         """Labels by the estimator's own rule: no protected attribute, no bounds.
 
@@ -228,6 +229,7 @@ groups_, bounds_, limits_, n_iter_
         check_is_fitted(self)
         return self._labels_of(self._validate(X, reset=False), X)
 
+    @on_collections
     def assign(self, X: Any, *, sensitive_features: Any = None, sample_weight: Any = None) -> Array:
         """Assign a batch to the fitted clusters within the bounds, at least cost.
 
@@ -247,6 +249,7 @@ groups_, bounds_, limits_, n_iter_
         return labels
 
     @_estimator_has("transform")
+    @on_collections
     def transform(self, X: Any) -> Any:
         """Transform by the estimator.
 
@@ -262,6 +265,7 @@ groups_, bounds_, limits_, n_iter_
         return self.estimator_.transform(self._inner(self._validate(X, reset=False), X))
 
     @_estimator_has("transform")
+    @on_collections
     def fit_transform(
         self, X: Any, y: Any = None, *, sensitive_features: Any = None, sample_weight: Any = None
     ) -> Any:
@@ -313,6 +317,7 @@ groups_, bounds_, limits_, n_iter_
         return self
 
     @_estimator_has("predict")
+    @on_collections
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, sensitive_features: Any = None
     ) -> float:

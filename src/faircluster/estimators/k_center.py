@@ -17,7 +17,13 @@ from faircluster.assignment.radius import RadiusResult, solve_radius, whole_belo
 from faircluster.bounds import check_feasible
 from faircluster.centers.metric import Metric
 from faircluster.distances import CostSource, DenseCosts
-from faircluster.estimators._base import BaseFairClusterer, _check_n_clusters, _ratio, is_number
+from faircluster.estimators._base import (
+    BaseFairClusterer,
+    _check_n_clusters,
+    _ratio,
+    is_number,
+    on_collections,
+)
 from faircluster.groups import Groups
 from faircluster.refinement.bottleneck import settle
 from faircluster.refinement.find_centers import SearchLimits, find_centers
@@ -140,6 +146,7 @@ class FairKCenter(  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
+    @on_collections
     def fit(  # type: ignore[override]
         self,
         X: Any,
@@ -343,6 +350,7 @@ class FairKCenter(  # type: ignore[misc]
         groups = self._groups(checked, sensitive_features, sample_weight)
         return self._solve(self._distances(checked), groups, self.time_limit, self.random_state)
 
+    @on_collections
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, sensitive_features: Any = None
     ) -> float:
@@ -362,6 +370,7 @@ class FairKCenter(  # type: ignore[misc]
         """
         return -float(self._assign(X, sensitive_features, sample_weight).radius)
 
+    @on_collections
     def transform(self, X: Any) -> Array:
         """Distances to the centers.
 
@@ -378,7 +387,7 @@ class FairKCenter(  # type: ignore[misc]
 
     @property
     def _n_features_out(self) -> int:
-        return len(self.center_indices_)
+        return int(self.quotas_.shape[1])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

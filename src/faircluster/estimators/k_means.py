@@ -11,6 +11,7 @@ from faircluster.assignment import AssignmentResult
 from faircluster.centers import Geometry, Means
 from faircluster.distances import CostSource, DistanceCosts
 from faircluster.estimators._alternating import AlternatingClusterer
+from faircluster.estimators._base import on_collections
 
 __all__ = ["FairKMeans"]
 
@@ -128,6 +129,7 @@ class FairKMeans(AlternatingClusterer):
     def _n_features_out(self) -> int:
         return len(self.cluster_centers_)
 
+    @on_collections
     def transform(self, X: Any) -> Array:
         """Distances to the centers.
 

@@ -12,6 +12,7 @@ from faircluster.assignment import AssignmentResult
 from faircluster.centers import Geometry, Medians, Medoids
 from faircluster.distances import CostSource, DenseCosts, DistanceCosts
 from faircluster.estimators._alternating import AlternatingClusterer
+from faircluster.estimators._base import on_collections
 
 __all__ = ["FairKMedian"]
 
@@ -145,6 +146,7 @@ quotas_, groups_, bounds_, limits_, n_iter_
     def _n_features_out(self) -> int:
         return len(self.quotas_[0])
 
+    @on_collections
     def transform(self, X: Any) -> Array:
         """Distances to the centers.
 

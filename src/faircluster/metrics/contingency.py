@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,8 @@ def contingency(
 
     Parameters
     ----------
-    labels : array-like of shape (n,), integers
-        See `encode_labels`.
+    labels : array-like of shape (n,), integers, or a Dask array or series
+        See `encode_labels`. Of a Dask collection the cells of the table are the rows, with their counts.
     sensitive_features : Groups or anything `Groups.from_features` accepts
     sample_weight : array-like of shape (n,), optional
         Only with columns; a `Groups` already carries its weights.
@@ -89,6 +90,12 @@ def contingency(
     array([[1., 1.],
            [1., 0.]])
     """
+    if hasattr(labels, "__dask_graph__"):
+        # by name: the package stands above this one, and only those who have Dask get here
+        labels, sensitive_features = import_module("faircluster.dask.metrics").cells(
+            labels, sensitive_features, sample_weight
+        )
+        sample_weight = None
     cluster, values = encode_labels(labels, n_clusters)
     groups = resolve_groups(sensitive_features, len(cluster), sample_weight)
     k, n_signatures = len(values), groups.n_signatures

@@ -152,7 +152,7 @@ def group_shares(
 def _effective_sizes(table: Contingency) -> Floats:
     """Kish's effective sample size of each cluster, shape (k,)."""
     weights = table.groups.weights
-    if weights is None:
+    if weights is None or table.groups.counted:
         return table.sizes
     squares = np.bincount(table.cluster, weights=weights**2, minlength=len(table.labels))
     return np.divide(table.sizes**2, squares, out=np.zeros_like(squares), where=squares > 0)

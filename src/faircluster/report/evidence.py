@@ -53,7 +53,7 @@ def effective_sizes(table: Contingency) -> EffectiveSizes:
     array([1.6, 1. ])
     """
     groups = table.groups
-    if groups.weights is None:
+    if groups.weights is None or groups.counted:
         return EffectiveSizes(table.sizes, groups.counts, groups.total)
     squares = groups.weights**2
     by_cluster = np.bincount(table.cluster, squares, minlength=len(table.labels)).astype(np.float64)

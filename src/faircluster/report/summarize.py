@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -154,10 +155,10 @@ def audit(
 
     Parameters
     ----------
-    labels : array-like of shape (n,), integers or strings
-        Every distinct value is a cluster.
+    labels : array-like of shape (n,), integers or strings, or a Dask array or series of integers
+        Every distinct value is a cluster. With Dask, shares are audited, without `X` and `before`.
     sensitive_features : Groups or anything `Groups.from_features` accepts
-        Protected attributes.
+        Protected attributes; of Dask labels, a Dask collection of the same partitions.
     X : array-like or data frame of shape (n, d), optional
         Features, scaled as they were for the clustering. Without them there are no costs and no features
         that separate groups.
@@ -213,6 +214,17 @@ def audit(
         raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence!r}; 0.95 is usual")
     on_phase("counting groups")
     notes: list[str] = []
+    if hasattr(labels, "__dask_graph__"):
+        if X is not None or before is not None:
+            raise ValueError(
+                "of Dask collections shares are audited, without X and before; for costs and pictures audit a "
+                "sample as well, for example labels.sample(frac=0.01).compute()"
+            )
+        # by name: the package stands above this one, and only those who have Dask get here
+        labels, sensitive_features = import_module("faircluster.dask.metrics").cells(
+            labels, sensitive_features, sample_weight, missing=missing
+        )
+        sample_weight = None
     codes, names = read_labels(labels, cluster_names)
     groups = sensitive_features
     if not isinstance(groups, Groups):
@@ -230,9 +242,9 @@ def audit(
     data = {
         "title": title,
         "source": source,
-        "rows": groups.n_rows,
+        "rows": int(groups.total) if groups.counted else groups.n_rows,
         "total_weight": groups.total,
-        "weighted": groups.weights is not None,
+        "weighted": groups.weights is not None and not groups.counted,
         "features": list(columns),
     }
     figures = _figures(counted, old, points, columns, model, confidence, notes, on_phase)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faircluster.centers.seeding import canonical_order
+from faircluster.sampling import spread_sample
 from faircluster.social.sweep import GroupedPoints
 
 __all__ = ["social_coreset"]
@@ -91,17 +92,6 @@ def _shares(members: Array, size: int) -> Array:
 
 
 def _sampled(points: GroupedPoints, rows: Array, weights: Array, take: int) -> tuple[Array, Array]:
-    """Systematic sample of some rows, and the weights to give it."""
-    total = float(weights.sum())
-    if len(rows) <= take or total == 0:
-        return rows[:take], weights[:take]
-    X = points.X[rows].astype(np.float64)
-    away = X - (weights @ X) / total
-    cost = np.einsum("ij,ij->i", away, away) ** (0.5 * points.power) * weights
-    chance = 0.5 * weights / total
-    chance += 0.5 * cost / cost.sum() if cost.sum() > 0 else chance
-    ends = np.cumsum(chance)
-    hits = np.searchsorted(ends, (np.arange(take) + 0.5) / take * ends[-1], side="right")
-    found, times = np.unique(np.minimum(hits, len(rows) - 1), return_counts=True)
-    held = times * weights[found] / chance[found]
-    return rows[found], held * (total / held.sum())
+    """Sample of some rows, and the weights to give it."""
+    found, held = spread_sample(points.X[rows], weights, take, points.power)
+    return rows[found], held

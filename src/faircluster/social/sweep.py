@@ -151,6 +151,21 @@ class GroupedPoints:
         -----
         O(n k d) in one pass, and O(S k d) for the sums by signature. Of equally near centers, the first.
         """
+        out, numbers, slopes = self.sums(centers, labels, tip)
+        return Sweep(out, self.model(centers, numbers, slopes, tip), numbers[0].sum(axis=0))
+
+    def sums(
+        self, centers: Array, labels: Array | None, tip: float
+    ) -> tuple[NDArray[np.int32], Array, Array]:
+        """Labels, and by signature and cluster what :meth:`model` needs; sums of parts add up.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,), int32
+        numbers : ndarray of shape (4, S, k)
+            Weight, cost, smooth cost and curvature.
+        slopes : ndarray of shape (S, k, d)
+        """
         centers = np.ascontiguousarray(centers, dtype=np.float64)
         k, d = centers.shape
         signatures = self.groups.n_signatures
@@ -159,7 +174,6 @@ class GroupedPoints:
         )
 
         def work(start: int, stop: int) -> tuple[Array, Array]:
-            # mass, cost, smooth cost and curvature, then slopes
             numbers, slopes = np.zeros((4, signatures, k)), np.zeros((signatures, k, d))
             _sweep_block(
                 self.X[start:stop], self.groups.signature[start:stop], self._weights(start, stop), centers,
@@ -167,15 +181,18 @@ class GroupedPoints:
             )  # fmt: skip
             return numbers, slopes
 
-        numbers, slopes = _total(self.n_points, work)
+        return out, *_total(self.n_points, work)
+
+    def model(self, centers: Array, numbers: Array, slopes: Array, tip: float) -> CostModel:
+        """Costs of the groups from what :meth:`sums` gives."""
         mass, costs, smooth, curvature = (self._by_group(part) for part in numbers)
         if self.power == 2:
             smooth, curvature = costs, 2.0 * mass
         elif self.power > 2:
             smooth = costs
         excess = (1.0 - 0.5 * self.power) * tip**self.power if self.power < 2 else 0.0
-        model = CostModel(centers, costs, self._by_group(slopes), curvature, mass, smooth, excess)
-        return Sweep(out, model, numbers[0].sum(axis=0))
+        centers = np.ascontiguousarray(centers, dtype=np.float64)
+        return CostModel(centers, costs, self._by_group(slopes), curvature, mass, smooth, excess)
 
     def own_costs(self, centers: Array, labels: Array) -> NDArray[np.float64]:
         """Cost of each point at the center of its label, unweighted, (n,)."""
