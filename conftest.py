@@ -1,5 +1,6 @@
-"""Leave out what needs the extra `deep` where it is missing; its tests say so themselves."""
+"""Leave out what needs the extras `deep` and `dask` where they are missing; their tests say so themselves."""
 
 from importlib.util import find_spec
 
-collect_ignore_glob = [] if find_spec("torch") else ["src/faircluster/deep/*"]
+_NEEDS = {"deep": "torch", "dask": "distributed"}
+collect_ignore_glob = [f"src/faircluster/{folder}/*" for folder, name in _NEEDS.items() if not find_spec(name)]

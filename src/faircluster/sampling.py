@@ -83,7 +83,7 @@ def spread_sample(
 
     Notes
     -----
-    Points are taken with probability proportional to ``1/2 + 1/2 cost to the mean / mean cost`` and weighted by
+    Points are taken with probability proportional to ``1/2 + 1/2 cost to the mean / mean cost``, weighted by
     its inverse: the lightweight coreset of Bachem, Lucic & Krause (KDD 2018). The draw is systematic, evenly
     spaced over the rows, without random numbers. O(n d).
 

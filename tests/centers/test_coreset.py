@@ -60,7 +60,7 @@ def test_the_order_of_the_points_does_not_matter():
 
 @pytest.mark.parametrize("merged", [False, True])
 def test_cost_is_that_of_the_summary_plus_the_movement(merged):
-    """The theorem of the parallel axis, for points that go where their representative goes: here to one center."""
+    """The theorem of the parallel axis; points go where their representative goes: here to one center."""
     X, signature = cloud(2, n=2_000)
     few = mean_coreset(X, signature, 30)
     if merged:

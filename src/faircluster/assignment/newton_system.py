@@ -1,7 +1,8 @@
 """Newton systems over multipliers, dense or with the structure that disjoint groups give them.
 
-A bound on one group has the same coefficient for all signatures but the group's own. The matrix of such bounds
-is then block diagonal, a block a signature, plus a term of rank 2 k, and solves S k^3 flops instead of (S k)^3.
+A bound on one group has the same coefficient for all signatures but the group's own. The matrix of such
+bounds is then block diagonal, a block a signature, plus a term of rank 2 k: a solve takes S k^3 operations
+instead of (S k)^3.
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ class SharedRows:
 def _solve_shared(H: Array, total: Array, own: Array, shared: Array, D: Array, wanted: Array) -> Array:
     """Solve for rows x: with c the sum of shared * x, and u that of H (own x + c), blocks do not touch.
 
-    ``own (H (own x + c)) + shared u + D x = wanted`` gives x in terms of c and u by a solve for each signature;
+    ``own (H (own x + c)) + shared u + D x = wanted`` gives x in terms of c and u by a solve a signature;
     put into the definitions of c and u that leaves 2 k equations.
     """
     S, t, k = own.shape

@@ -23,6 +23,7 @@ __all__ = ["RadiusResult", "solve_radius", "whole_below"]
 Array = NDArray[Any]
 _WIDER = 1e-3  # share by which a radius must grow for the cheapest quotas to change much
 _CLOSE = 1e-6  # share above the relaxed radius that is not worth a long search, but is stated as a gap
+_LARGE, _NEAR = 300, 2e-3  # above so many quotas the search for whole points ends within this share
 _UNDECIDED = 1  # radii that may stay without an answer before smaller ones are given up
 
 
@@ -111,7 +112,8 @@ def solve_radius(
 
     Notes
     -----
-    Radii are found by binary search over the entries of ``cost``, so they are exact. A probe costs
+    Radii are found by binary search over the entries of ``cost``, so they are exact; above 300 quotas that of
+    whole points, where the relaxed one does not admit them, up to 0.2 %, which ``gap`` states. A probe costs
     O(n k) for the classes of points, then small linear programs in S * k quotas, each answered by
     S maximum flows; cuts found at one radius serve at all others. Among the assignments at the
     radius found, one of small total distance is taken: quotas near the cheapest relaxed ones, and
@@ -255,6 +257,7 @@ class _RadiusSearch:
             undecided += rounding.excluded < radius
             return False
 
+        close = _NEAR if self.shape[0] * self.shape[1] > _LARGE else 0.0
         lowest = low = self.relaxed_radius
         if nearby(lowest):
             return lowest, best[lowest]
@@ -262,7 +265,7 @@ class _RadiusSearch:
         values, _ = self.search.entries(lowest, highest)
         for radius in [float(values[i]) for i in _doubling(len(values))] + [highest]:
             if nearby(radius):
-                self.search.smallest(low, radius, nearby)
+                self.search.smallest(low, radius, nearby, close)
                 break
             low = radius
         if not best and not anywhere(highest):
@@ -276,7 +279,7 @@ class _RadiusSearch:
         if min(best) > lowest * (1 + _CLOSE):
             if anywhere(lowest):
                 return lowest, best[lowest]
-            self.search.smallest(lowest, min(best), anywhere)
+            self.search.smallest(lowest, min(best), anywhere, close)
         smallest = min(best)
         if smallest > lowest * (1 + _WIDER):  # shorter distances: once more from its own relaxation
             again = rounding.whole(smallest, rounding.relaxed(smallest), anywhere=False)

@@ -147,17 +147,22 @@ class RelaxedSearch:
         self.visit(radius)
         return self.program.feasible_quotas(self.tolerance) is not None
 
-    def smallest(self, low: float, high: float, feasible: Callable[[float], bool]) -> float:
-        """Smallest entry at which ``feasible`` holds: it does not at low, it does at high."""
+    def smallest(
+        self, low: float, high: float, feasible: Callable[[float], bool], close: float = 0.0
+    ) -> float:
+        """Smallest entry at which ``feasible`` holds: it does not at low, it does at high.
+
+        With ``close`` the search ends when they are so near to each other, as a share.
+        """
         while True:
             values, complete = self.entries(low, high)
-            while len(values):
+            while len(values) and high > low * (1 + close):
                 middle = len(values) // 2
                 if feasible(float(values[middle])):
                     high, values = float(values[middle]), values[:middle]
                 else:
                     low, values = float(values[middle]), values[middle + 1 :]
-            if complete:
+            if complete or high <= low * (1 + close):
                 return high
 
     def entries(self, low: float, high: float) -> tuple[Array, bool]:

@@ -1,8 +1,8 @@
 """Whole quotas for given cluster sizes without a search: a linear program whose corners are whole.
 
-Where every bound is on one signature, as with disjoint groups, sizes turn bounds into limits of single quotas.
-What remains are two families of constraints, each of nested or disjoint sets: the rows of the quota table with
-Hall's condition (a transversal polymatroid for every signature), and its column sums. The corners of the
+Where every bound is on one signature, as with disjoint groups, sizes turn bounds into limits of single
+quotas. What remains are two families of constraints: the rows of the quota table with Hall's condition (a
+transversal polymatroid for every signature), and its column sums, which are disjoint. The corners of the
 intersection of two such polyhedra with whole limits are whole (Edmonds 1970; Frank & Tardos 1988).
 """
 
@@ -97,9 +97,9 @@ class SizedQuotas:
     def _sizes(self, wanted: Array, cuts: HallCuts) -> Array | None:
         """Whole sizes near those wanted that each cluster can have; None when there are none so near.
 
-        Clusters of a few members of each group cannot have any size: shares of 1/50 within a fifth allow three
-        members of each of 50 groups, and 150 in all, but not 149. The least total distance that gives the right
-        sum is found by dynamic programming.
+        Clusters of a few members of each group cannot have any size: shares of 1/50 within a fifth allow
+        three members of each of 50 groups, and 150 in all, but not 149. The least total distance that gives
+        the right sum is found by dynamic programming.
         """
         start = round_rows(wanted[None, :])[0]
         steps = np.arange(-_WINDOW, _WINDOW + 1)
@@ -133,7 +133,7 @@ class SizedQuotas:
         return of, inside, np.concatenate([self.counts, cuts.needed()])
 
     def _limits(self, sizes: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-        """What bounds are at these sizes (z, k): least and most (z, S, k), and whether the others are kept (z, k)."""
+        """Turn bounds into limits at sizes (z, k): least and most (z, S, k); do the others hold (z, k)."""
         structure = self._structure
         assert structure is not None
         own = structure.own

@@ -149,7 +149,7 @@ class SmoothedDual:
 def soft_sums(
     source: CostSource, signature: NDArray[np.int32], weights: Array | None, prices: Array, temperature: float
 ) -> tuple[Array, Array, Array]:
-    """What :meth:`SmoothedDual.sums` gives, of these points.
+    """Add up what :meth:`SmoothedDual.sums` gives, of these points.
 
     Parameters
     ----------

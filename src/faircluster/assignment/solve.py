@@ -72,8 +72,8 @@ def solve(problem: AssignmentProblem) -> AssignmentResult:
 class Solver:
     """One call of :func:`solve`: the validated problem, the clock and the best assignment so far.
 
-    A subclass may look at more points than the problem holds: it then says what they do at no prices, what the
-    relaxed solution is and how quotas are met (``unconstrained``, ``relax``, ``transport``, ``result``).
+    A subclass may look at more points than the problem holds: it then says what they do at no prices, what
+    the relaxed solution is and how quotas are met (``unconstrained``, ``relax``, ``transport``, ``result``).
 
     Parameters
     ----------
@@ -103,6 +103,7 @@ class Solver:
         self.signature = self.groups.signature
 
     def run(self) -> AssignmentResult:
+        """Solve the problem."""
         fixed = self._fixed_quotas()
         if fixed is not None:
             start = None if self.problem.start is None else self.problem.start.prices
@@ -149,6 +150,7 @@ class Solver:
         return self.result(moved, self.cheapest, "optimal", None)
 
     def relax(self) -> Relaxation:
+        """Find prices."""
         begun = time.perf_counter()
         given = self.problem.start
         start = given.relaxation if isinstance(given, AssignmentResult) else given
@@ -165,6 +167,7 @@ class Solver:
         return relaxation
 
     def transport(self, quotas: Array, prices: Array | None) -> Transport:
+        """Assign points to quotas at least cost."""
         begun = time.perf_counter()
         moved = transport(self.source, self.signature, quotas, prices, self.weights)
         self.seconds["transport"] = self.seconds.get("transport", 0.0) + time.perf_counter() - begun
@@ -273,6 +276,7 @@ class Solver:
     def result(
         self, moved: Transport, bound: float, status: str, relaxation: Relaxation | None
     ) -> AssignmentResult:
+        """Put the result of a transport together with what is known about it."""
         shape = (self.groups.n_signatures, self.k)
         labels, cost = moved.labels, float(moved.values.sum())
         if len(moved.split_rows):

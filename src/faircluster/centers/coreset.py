@@ -84,7 +84,7 @@ def mean_coreset(X: Array, signature: NDArray[np.int32], size: int, power: int =
     >>> import numpy as np
     >>> X = np.array([[0.0], [2.0], [9.0], [5.0]])
     >>> few = mean_coreset(X, np.array([0, 0, 0, 1], dtype=np.int32), 2)
-    >>> few.weights.sum(), few.signature.tolist(), round(few.movement, 3)
+    >>> float(few.weights.sum()), few.signature.tolist(), round(few.movement, 3)
     (4.0, [0, 0, 1], 2.0)
     """
     X = np.asarray(X, dtype=np.float64)
@@ -179,7 +179,7 @@ def radius_coreset(X: Array, signature: NDArray[np.int32], size: int, metric: st
     >>> import numpy as np
     >>> X = np.array([[0.0], [1.0], [9.0]])
     >>> few = radius_coreset(X, np.array([0, 1, 0], dtype=np.int32), 2)
-    >>> few.movement, few.weights.sum()
+    >>> few.movement, float(few.weights.sum())
     (1.0, 3.0)
     """
     X = np.asarray(X, dtype=np.float64)

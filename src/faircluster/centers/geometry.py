@@ -138,7 +138,7 @@ class Means(_Vectors):
         return self.from_sums(self.sums(labels, centers), centers)
 
     def sums(self, labels: Array, centers: Array) -> list[Array]:
-        """What :meth:`from_sums` needs; sums of parts of the points add up to it."""
+        """Add up what :meth:`from_sums` needs; sums of parts of the points add up to it."""
 
         def work(start: int, stop: int) -> tuple[Array, Array]:
             sums, mass = np.zeros(centers.shape), np.zeros(len(centers))
@@ -197,7 +197,7 @@ class Medians(_Vectors):
         return self.from_sums(self.sums(labels, centers, near), centers)
 
     def sums(self, labels: Array, centers: Array, near: float) -> list[Array]:
-        """What a step of the iteration needs; sums of parts of the points add up to it."""
+        """Add up what a step of the iteration needs; sums of parts of the points add up to it."""
 
         def work(start: int, stop: int) -> tuple[Array, Array, Array]:
             sums, mass, here = np.zeros(centers.shape), np.zeros(len(centers)), np.zeros(len(centers))

@@ -210,17 +210,19 @@ class _Alternating(_Runner):
         costs = EuclideanCosts(centers, self._power)
         if self._power == 2:
             work: Callable[[Part], Any] = partial(_mean_sums, costs=costs, prices=prices)
-            return Means.from_sums(list(points.reduce(work, add, "means")), centers).astype(centers.dtype)
+            means: Any = points.reduce(work, add, "means")
+            return Means.from_sums(list(means), centers).astype(centers.dtype)
         near = 1e-12 * float(np.ptp(centers, axis=0).max() or 1.0)
         at = centers.astype(np.float64)
         for _ in range(3):
             work = partial(_median_sums, costs=costs, prices=prices, centers=at, near=near)
-            at = Medians.from_sums(list(points.reduce(work, add, "medians")), at)
+            medians: Any = points.reduce(work, add, "medians")
+            at = Medians.from_sums(list(medians), at)
         return at.astype(centers.dtype)
 
 
 class _KCenter(_Runner):
-    """Fair k-center: centers from a farthest-first summary, the radius search and assignment on all points."""
+    """Fair k-center: centers of a farthest-first summary, radius search and assignment on all points."""
 
     def fit(
         self,
@@ -272,8 +274,8 @@ class _KCenter(_Runner):
         model.status_ = "optimal" if exact else "time_limit" if late else "feasible"
         if late and not exact:
             warnings.warn(
-                f"time_limit={model.time_limit} s reached; the radius is {radius:g}, at most {model.gap_:.2%} "
-                "above the smallest",
+                f"time_limit={model.time_limit} s reached; the radius is {radius:g}, at most "
+                f"{model.gap_:.2%} above the smallest",
                 RuntimeWarning,
                 stacklevel=6,
             )
@@ -296,7 +298,8 @@ class _KCenter(_Runner):
     def _check_rounding(self) -> None:
         if self.model.rounding not in ("strict", "nearest"):
             raise ValueError(
-                f"rounding={self.model.rounding!r} is not offered with Dask collections; use 'strict' or 'nearest'"
+                f"rounding={self.model.rounding!r} is not offered with Dask collections; use 'strict' or "
+                "'nearest'"
             )
 
     def _assigned(
@@ -313,7 +316,7 @@ class _KCenter(_Runner):
 
 
 class _Social(_Runner):
-    """Socially fair k-means: centers of a summary that holds all groups alike, then Fair-Lloyd on all points."""
+    """Socially fair: centers of a summary that holds all groups alike, then Fair-Lloyd on all points."""
 
     def _costs(self) -> Costs:
         return EuclideanCosts(self.model.cluster_centers_, 2)
@@ -327,8 +330,8 @@ class _Social(_Runner):
         problem = model._problem(points.groups)
         if problem.bounds.rows(points.groups, model.n_clusters, model.size_min, model.size_max).descriptions:
             raise ValueError(
-                "bounds and sizes next to the socially fair objective are not taken with Dask collections; fit "
-                "FairKMeans, or fit on a sample"
+                "bounds and sizes next to the socially fair objective are not taken with Dask collections; "
+                "fit FairKMeans, or fit on a sample"
             )
         if model.method == "lp" or model.bicriteria:
             raise ValueError("method='lp' needs all points in memory; use method='lloyd', or fit on a sample")
@@ -491,20 +494,20 @@ class Rule:
         return source
 
     def labels(self, X: Array) -> Array:
-        """The estimator's labels."""
+        """Label points by the estimator."""
         if len(X) == 0:
             return np.zeros(0, dtype=np.int32)
         return np.asarray(self.model._labels_of(X, _as_given(self.model, X)))
 
     def keys(self, X: Array) -> Array:
-        """What the costs depend on."""
+        """Say what the costs of points depend on."""
         if self.model.cost_kind_ == "labels":
             return self.labels(X)[:, None]
         return X
 
 
 def _bare(model: Any) -> Any:
-    """The estimator without its labels, to be sent to the workers."""
+    """Copy the estimator without its labels, to be sent to the workers."""
     light = copy(model)
     for name in ("labels_", "plain_labels_"):
         light.__dict__.pop(name, None)
@@ -538,7 +541,7 @@ def _moved(part: Part, *, plan: Plan, share: Any, rule: Rule) -> int:
 
 
 def _summary(points: PartitionedPoints, power: int) -> Coreset:
-    """Representatives, as many of every signature."""
+    """Find representatives, as many of every signature."""
     size = max(_REPRESENTATIVES // points.groups.n_signatures // 2, 50)
     parts = max(len(points.order()), 1)
     few: Coreset = points.reduce(

@@ -66,20 +66,21 @@ class Table:
             if getattr(X, "ndim", 0) != 2:
                 raise ValueError(f"X must have two dimensions, got a Dask array of {getattr(X, 'ndim', 0)}")
             self._points = list(X.rechunk({1: -1}).to_delayed()[:, 0])
-            given, columns = None, None
+            given = None
         self._features, named = self._protected(sensitive_features, given)
+        kept: list[Any] | None = None
         if given is not None:
             wanted = given if columns is None else self._wanted(list(columns), given)
-            columns = [name for name in wanted if name not in named]
+            kept = [name for name in wanted if name not in named]
             _check_partitions(X)
-            if not columns:
+            if not kept:
                 raise ValueError(
                     "X has no columns besides the protected ones; there is nothing to cluster by"
                 )
-        self.dtype = np.dtype(np.float32 if self._is_narrow(columns) else np.float64)
-        self.reader = Reader(columns, named, self.dtype)
-        self.feature_names = None if columns is None else [str(name) for name in columns]
-        self.n_features = X.shape[1] if columns is None else len(columns)
+        self.dtype = np.dtype(np.float32 if self._is_narrow(kept) else np.float64)
+        self.reader = Reader(kept, named, self.dtype)
+        self.feature_names = None if kept is None else [str(name) for name in kept]
+        self.n_features = X.shape[1] if kept is None else len(kept)
 
     def __len__(self) -> int:
         return len(self._points)
@@ -145,7 +146,7 @@ class Table:
         return bare.by_partition(partial(_of_points, work, self.reader), lengths, dtype)
 
     def mapped(self, work: Callable[[Array], Array], names: list[str]) -> Any:
-        """Values by row and name from ``work(X)`` of every partition: a data frame, or an array for arrays."""
+        """Values by row and name from ``work(X)`` of every partition: a frame, or an array for arrays."""
         if not self.is_frame:
             import dask.array as da
 
@@ -188,8 +189,8 @@ class Table:
             return None, self._named(list(names), given, one=isinstance(features, str))
         if not is_dask(features):
             raise TypeError(
-                f"sensitive_features is {type(features).__name__} but X is a Dask collection; pass column names "
-                "of X, or a Dask series, data frame or array of the same partitions"
+                f"sensitive_features is {type(features).__name__} but X is a Dask collection; pass column "
+                "names of X, or a Dask series, data frame or array of the same partitions"
             )
         if hasattr(features, "divisions"):
             self.one_dimensional = not hasattr(features, "columns") or features.ndim == 1
@@ -203,8 +204,8 @@ class Table:
             parts = list(whole.to_delayed().ravel())
         if len(parts) != len(self._points):
             raise ValueError(
-                f"sensitive_features has {len(parts)} partitions but X has {len(self._points)}; take both from "
-                "the same frame, or name columns of X"
+                f"sensitive_features has {len(parts)} partitions but X has {len(self._points)}; take both "
+                "from the same frame, or name columns of X"
             )
         self._separate = features
         return parts, []
@@ -265,8 +266,8 @@ class Reader:
             for name in self.columns:
                 if points[name].dtype.kind not in "biuf":
                     raise ValueError(
-                        f"X column {str(name)!r} holds {points[name].dtype}, not numbers; encode it, or name it "
-                        "in sensitive_features if it is protected"
+                        f"X column {str(name)!r} holds {points[name].dtype}, not numbers; encode it, or name "
+                        "it in sensitive_features if it is protected"
                     )
             X = points.to_numpy(dtype=self.dtype, na_value=np.nan)
         else:

@@ -76,7 +76,7 @@ class PartitionedPoints:
     to disk what does not fit; without a cluster they stay if they are small, else each pass reads them again.
     """
 
-    def __init__(self, table: Table, *, missing: str = "error", intersect: bool = False) -> None:
+    def __init__(self, table: Table, *, missing: Any = "error", intersect: bool = False) -> None:
         self.table = table
         read = [
             delayed(_read, pure=False, traverse=False)(i, points, features, table.reader)
@@ -133,8 +133,12 @@ class PartitionedPoints:
         found: T = self._compute(level, what)[0]
         return found
 
+    def ask(self, work: Callable[[Part], T], what: str = "pass") -> dict[int, T]:
+        """Ask each partition with rows the same; its answers by number."""
+        return self.gather(lambda _: work, what)
+
     def gather(self, work: Callable[[int], Callable[[Part], T]], what: str = "pass") -> dict[int, T]:
-        """What each partition with rows says, by its number; ``work(number)`` is what it is asked."""
+        """Ask each partition with rows ``work(number)``; its answers by number."""
         held = sorted(self._order)
         found = self._compute([delayed(_alone, pure=False)(work(i), self.parts[i]) for i in held], what)
         return dict(zip(held, found, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,8 @@ def distinct_rows(features: Any, n_rows: int) -> DistinctRows:
     for column in columns:
         if len(column) != n_rows:
             raise ValueError(
-                f"sensitive_features has {len(column)} rows where X has {n_rows}; give both the same partitions"
+                f"sensitive_features has {len(column)} rows where X has {n_rows}; give both the same "
+                "partitions"
             )
     if n_rows == 0:
         return DistinctRows([], np.zeros(0, dtype=np.int32), tuple(frozenset() for _ in columns))
@@ -83,8 +84,8 @@ def distinct_rows(features: Any, n_rows: int) -> DistinctRows:
     _, first = np.unique(codes, return_index=True)
     if len(first) > _MOST_ROWS:
         raise ValueError(
-            f"sensitive_features has {len(first)} different combinations of values in {n_rows} rows: a column "
-            "looks continuous or like an identifier; bin it or leave it out"
+            f"sensitive_features has {len(first)} different combinations of values in {n_rows} rows: a "
+            "column looks continuous or like an identifier; bin it or leave it out"
         )
     values = [[_plain(value) for value in _some(column, first)] for column in columns]
     kinds = tuple(frozenset(_kind(value) for value in column if value is not None) for column in values)
@@ -118,7 +119,7 @@ def _some(column: Any, rows: Array) -> list[Any]:
 
 
 def _plain(value: Any) -> Hashable:
-    """The value as a key that is equal in all partitions; None when it is missing."""
+    """Return the value as a key that is equal in all partitions; None when it is missing."""
     if value is None or type(value).__name__ == "NAType" or bool(value != value):  # noqa: PLR0124
         return None
     return value  # type: ignore[no-any-return]
@@ -173,7 +174,7 @@ class Vocabulary:
         names: list[str] | None,
         one_dimensional: bool,
         *,
-        missing: str = "error",
+        missing: Literal["error", "group"] = "error",
         intersect: bool = False,
     ) -> None:
         _check_kinds(parts, names)
@@ -189,7 +190,7 @@ class Vocabulary:
             n_rows=len(rows),
             sample_weight=weights,
             missing=missing,
-            intersect=intersect,  # type: ignore[arg-type]
+            intersect=intersect,
         )
         self.groups = known.summary()
         self._signature = dict(zip(rows, known.signature.tolist(), strict=True))
@@ -220,7 +221,7 @@ def _check_kinds(parts: Sequence[DistinctRows], names: list[str] | None) -> None
 
 
 def _frame(rows: list[tuple[Hashable, ...]], names: list[str] | None, one_dimensional: bool) -> Any:
-    """The combinations as the table they came from."""
+    """Put the combinations into the kind of table they came from."""
     if names is None:
         array = np.array([row[0] for row in rows] if one_dimensional else rows, dtype=object)
         return array if any(None in row for row in rows) else np.array(array.tolist())

@@ -1,4 +1,4 @@
-"""The radius search on all points: classes of points are counted by the partitions, programs run at the driver."""
+"""The radius search on all points: partitions count classes of points, programs run at the driver."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class AllPointsRadius(RelaxedSearch):
     Notes
     -----
     A pass counts the classes of four radii. The radius is found up to one part in a thousand, and the proof
-    says from below what it can be; each partition sends its classes, at most 2^k a signature and in practice a
-    few thousand.
+    says from below what it can be; each partition sends its classes, at most 2^k a signature and in practice
+    a few thousand.
     """
 
     def __init__(self, points: PartitionedPoints, costs: Costs, few: Coreset, rows: BoundRows) -> None:
@@ -149,7 +149,7 @@ class AllPointsRadius(RelaxedSearch):
         return max(self.points.gather(work, "radius").values())
 
     def _relaxed(self, guess: float) -> tuple[float, float]:
-        """Bounds on the relaxed radius: at the first it is not feasible (or that is the free one), at the second it is."""
+        """Enclose the relaxed radius: no smaller one will do than the first, the second does."""
         low, high = self.lower_bound, self._highest
         spread = 0.05 * guess
         radii = [low, *(guess + step * spread for step in (-1.0, -0.2, 0.2, 1.0))]
@@ -186,7 +186,8 @@ class AllPointsRadius(RelaxedSearch):
             raise InfeasibleBoundsError(
                 "no assignment of whole points within the bounds was found: "
                 f"{self.points.n_rows} points, {self.shape[1]} clusters, smallest group "
-                f"{self.points.groups.counts.min():g}; widen the bounds or the sizes, or use rounding='nearest'"
+                f"{self.points.groups.counts.min():g}; widen the bounds or the sizes, or use "
+                "rounding='nearest'"
             )
         return self._highest, quotas
 

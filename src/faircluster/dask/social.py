@@ -29,8 +29,8 @@ class AllGroupedPoints(GroupedPoints):
 
     Notes
     -----
-    A sweep is one pass; each partition sends S k (d + 4) numbers. It has no labels, and no center is reopened:
-    starts come from a summary, where that is done.
+    A sweep is one pass; each partition sends S k (d + 4) numbers. It has no labels, and no center is
+    reopened: starts come from a summary, where that is done.
     """
 
     def __init__(self, points: PartitionedPoints, power: float = 2.0) -> None:

@@ -26,7 +26,7 @@ _FINE = 1e-4  # relative gap of relaxed solutions on the summary
 
 
 def summary_groups(groups: Groups, few: Coreset) -> Groups:
-    """The same groups on the representatives of a summary."""
+    """Put the same groups on the representatives of a summary."""
     return replace(groups, signature=few.signature, weights=few.weights)
 
 
@@ -97,7 +97,7 @@ class AllPointsSolver(Solver):
     def result(
         self, moved: Any, bound: float, status: str, relaxation: Relaxation | None
     ) -> AssignmentResult:
-        """The result of a plan."""
+        """Put together the result of a plan."""
         plan: Plan = moved
         self.plan = plan
         cost = float(plan.values.sum())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from faircluster.assignment.prices import Relaxation
 from faircluster.assignment.transport import assign_by_price, loads_of, transport
 from faircluster.dask.partitions import Part, PartitionedPoints
-from faircluster.dask.relaxed import Costs, relax_all
+from faircluster.dask.relaxed import Costs, add, relax_all
 from faircluster.distances import DenseCosts
 
 __all__ = ["Plan", "PricePoint", "Share", "labels_by_plan", "price_point", "settle_all"]
@@ -100,7 +100,7 @@ class PricePoint:
 
 
 def price_point(points: PartitionedPoints, costs: Costs, prices: Array, cap: int = 1) -> PricePoint:
-    """What all points do at some prices; one pass.
+    """Find what all points do at some prices; one pass.
 
     Parameters
     ----------
@@ -139,9 +139,9 @@ def settle_all(
 
     Notes
     -----
-    A pass for the margins, one to collect, seldom more. What is collected is some points for every point that
-    is off its quota, at most 65,536 different ones; if that is too few, prices are improved on all points until
-    they are off by less.
+    A pass for the margins, one to collect, seldom more. What is collected is some points for every point
+    that is off its quota, at most 65,536 different ones; if that is too few, prices are improved on all
+    points until they are off by less.
     """
     S = len(quotas)
     cap = max(_MARGINS // S, _FEWEST)
@@ -158,7 +158,7 @@ def settle_all(
         wanted = np.where(off > 0, np.ceil(patience * (off + 32)), 0).astype(int)
         threshold = np.array([_nth(here.margins[s], wanted[s], cap) for s in range(S)])
         near = partial(_near, costs=costs, prices=prices, threshold=threshold)
-        found = points.gather(lambda _, near=near: near, "collect")
+        found = points.ask(near, "collect")
         collected = max(collected, sum(len(part.points) for part in found.values()))
         plan, prices = _settled(points, costs, quotas, prices, here, found, threshold)
         if plan is not None:
@@ -218,7 +218,7 @@ def labels_by_plan(X: Array, signature: NDArray[np.int32], plan: Plan, share: Sh
 
 
 def _keys_of(costs: Costs, X: Array) -> Array:
-    """What tells points apart: costs may say that it is less than all coordinates."""
+    """Say what tells points apart: costs may know that it is less than all coordinates."""
     keys = getattr(costs, "keys", None)
     return X if keys is None else np.ascontiguousarray(keys(X))
 
@@ -259,9 +259,10 @@ def _smallest(margin: Array, cap: int) -> Array:
 
 
 def _join(parts: Sequence[PricePoint], *, cap: int) -> PricePoint:
+    loads, values = add([(part.loads, part.values) for part in parts])
     return PricePoint(
-        sum(part.loads for part in parts),  # type: ignore[arg-type]
-        sum(part.values for part in parts),  # type: ignore[arg-type]
+        loads,
+        values,
         [
             np.unique(np.concatenate(columns))[:cap]
             for columns in zip(*(p.margins for p in parts), strict=True)
@@ -295,7 +296,7 @@ def _near(part: Part, *, costs: Costs, prices: Array, threshold: Array) -> _Near
 
 
 def _nth(margins: Array, n: int, cap: int) -> float:
-    """The n-th smallest margin; -1 when none is wanted, infinity when all points are."""
+    """Return the n-th smallest margin; -1 when none is wanted, infinity when all points are."""
     if n == 0:
         return -1.0
     if n <= len(margins):
@@ -324,7 +325,7 @@ def _settled(
     found: dict[int, _Near],
     threshold: Array,
 ) -> tuple[Plan | None, Array]:
-    """The plan after the collected points have moved if that is optimal for all points, and the new prices."""
+    """Move the collected points; the plan if it is optimal for all points, and the new prices."""
     order = [i for i in points.order() if i in found]
     X = np.concatenate([found[i].points for i in order])
     signature = np.concatenate([found[i].signature for i in order])

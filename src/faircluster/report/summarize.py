@@ -217,8 +217,8 @@ def audit(
     if hasattr(labels, "__dask_graph__"):
         if X is not None or before is not None:
             raise ValueError(
-                "of Dask collections shares are audited, without X and before; for costs and pictures audit a "
-                "sample as well, for example labels.sample(frac=0.01).compute()"
+                "of Dask collections shares are audited, without X and before; for costs and pictures audit "
+                "a sample as well, for example labels.sample(frac=0.01).compute()"
             )
         # by name: the package stands above this one, and only those who have Dask get here
         labels, sensitive_features = import_module("faircluster.dask.metrics").cells(

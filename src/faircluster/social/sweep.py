@@ -181,7 +181,8 @@ class GroupedPoints:
             )  # fmt: skip
             return numbers, slopes
 
-        return out, *_total(self.n_points, work)
+        numbers, slopes = _total(self.n_points, work)
+        return out, numbers, slopes
 
     def model(self, centers: Array, numbers: Array, slopes: Array, tip: float) -> CostModel:
         """Costs of the groups from what :meth:`sums` gives."""
