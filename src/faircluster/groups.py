@@ -206,6 +206,27 @@ class Groups:
         counted = self.counted or self.weights is None
         return replace(self, signature=signature, weights=self.signature_counts, counted=counted)
 
+    def cells(self, signature: Any, counts: Any) -> Groups:
+        """Return the same groups with a row for each signature given, which stands for so many rows.
+
+        Parameters
+        ----------
+        signature : array-like of shape (c,), int
+        counts : array-like of shape (c,)
+
+        Returns
+        -------
+        Groups
+
+        Examples
+        --------
+        >>> from faircluster.groups import Groups
+        >>> Groups.from_features(["b", "a"]).cells([0, 0, 1], [5, 2, 1]).counts.tolist()
+        [7.0, 1.0]
+        """
+        rows, weights = np.asarray(signature, dtype=np.int32), np.asarray(counts, dtype=np.float64)
+        return replace(self, signature=rows, weights=weights, counted=True)
+
     def subset(self, rows: Any) -> Groups:
         """Select rows; the names and order of the groups stay, signatures that no longer occur go.
 

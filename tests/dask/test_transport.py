@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from faircluster.assignment.transport import loads_of, round_rows, transport
 from faircluster.dask import transport as module
-from faircluster.dask.estimators import EuclideanCosts
+from faircluster.dask.costs import EuclideanCosts
 from faircluster.dask.transport import labels_by_plan, settle_all
 from faircluster.distances import DistanceCosts
 from tests.dask.cases import partitioned, split

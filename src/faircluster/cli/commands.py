@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -33,6 +33,7 @@ from faircluster.cli.reports import (
     write_labels,
     write_report,
 )
+from faircluster.cli.scale import LargeFit, cluster_option, fit_large, needs_workers
 from faircluster.cli.social import (
     SOCIAL_OBJECTIVES,
     bounds_for,
@@ -151,6 +152,7 @@ def _deep_demo(output: Path, rows: int | None) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--starts", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--time-limit", type=float, help="Seconds for each strict assignment.")
+@cluster_option
 @output_options
 @click.option("--model", "model_file", type=PATH, help="Save the model to this file.")
 @report_option
@@ -173,6 +175,7 @@ def fit(
     seed: int,
     starts: int,
     time_limit: float | None,
+    address: str | None,
     output: Path,
     label_column: str,
     overwrite_column: bool,
@@ -196,6 +199,21 @@ def fit(
         )
     check_outputs(output, model_file, report_file, json_file)
     require_report(report_file)
+    arguments: dict[str, Any] = {
+        "rounding": rounding, "size_min": size_min, "size_max": size_max, "n_init": starts,
+        "time_limit": time_limit, "missing": missing, "intersect": intersect, "random_state": seed,
+    }  # fmt: skip
+    if needs_workers(file, address, output):
+        if weights is not None or report_file is not None:
+            raise click.UsageError("--weights and --report need a table in memory; leave them out")
+        asked = LargeFit(
+            file, sensitive, clusters, features, social, bounds, objective, scale, output, label_column,
+            overwrite_column, model_file, json_file, arguments,
+        )  # fmt: skip
+        with Progress() as progress:
+            shown = fit_large(asked, address or "local", progress)
+        show(*shown)
+        return
     with Progress() as progress:
         progress.phase(f"reading {file}")
         table = read_table(file)
@@ -209,18 +227,7 @@ def fit(
         check_bounds(bounds, groups, clusters)
         progress.phase(f"clustering {len(raw):,} rows (the first run also compiles)")
         begun = time.perf_counter()
-        model = (SOCIAL_OBJECTIVES if social else OBJECTIVES)[objective](
-            clusters,
-            bounds=bounds,
-            rounding=rounding,
-            size_min=size_min,
-            size_max=size_max,
-            n_init=starts,
-            time_limit=time_limit,
-            missing=missing,
-            intersect=intersect,
-            random_state=seed,
-        )
+        model = (SOCIAL_OBJECTIVES if social else OBJECTIVES)[objective](clusters, bounds=bounds, **arguments)
         model.fit(preparation.apply(raw), sensitive_features=protected, sample_weight=weight)
         seconds = time.perf_counter() - begun
         progress.phase(f"writing {output}")

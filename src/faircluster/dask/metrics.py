@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,10 +54,9 @@ def cells(
     points = PartitionedPoints(Table(column, sensitive_features), missing=missing)
     counts: Counts = points.reduce(_counted, _merged, "counts")
     found = sorted(counts)
-    signature = np.array([s for s, _ in found], dtype=np.int32)
-    weights = np.array([counts[cell] for cell in found], dtype=np.float64)
-    groups = replace(points.groups, signature=signature, weights=weights, counted=True)
-    return np.array([label for _, label in found], dtype=np.int64), groups
+    signature = [s for s, _ in found]
+    weights = [counts[cell] for cell in found]
+    return np.array([label for _, label in found], dtype=np.int64), points.groups.cells(signature, weights)
 
 
 def _counted(part: Part) -> Counts:

@@ -127,7 +127,8 @@ def save_model(model: Model, path: str | os.PathLike[str], *, preparation: Prepa
         "preparation": None if preparation is None else preparation.to_dict(),
     }
     arrays |= {
-        "labels": model.labels_,
+        # those of a Dask collection stay with the data
+        "labels": np.empty(0, np.int32) if hasattr(model.labels_, "__dask_graph__") else model.labels_,
         "quotas": model.quotas_,
         "signature_membership": groups.signature_membership,
         "signature_counts": groups.signature_counts,
@@ -239,7 +240,7 @@ def _unpacked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> tuple[
         raise ValueError("it has no clusters")
     labels = take(arrays, "labels", "i4", (None,), least=0, most=k - 1)
     precomputed = getattr(model, "metric", "") == "precomputed"
-    if precomputed or isinstance(model, FairKCenter):
+    if precomputed or (isinstance(model, FairKCenter) and "center_indices" in arrays):
         last = {"most": d - 1} if precomputed else {}
         model.center_indices_ = take(arrays, "center_indices", "i8", (k,), least=0, **last)  # type: ignore[union-attr]
     if not precomputed:
