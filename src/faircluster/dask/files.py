@@ -16,6 +16,7 @@ __all__ = ["is_large", "open_frame", "start_workers", "write_frame"]
 _GROWTH = {".csv": 2.0, ".parquet": 5.0}  # memory a table takes, about, for every byte on disk
 _SHARE = 0.4  # of the free memory that a table may fill before it is left on disk
 _WORKERS_SHARE = 0.8  # of the free memory that workers may use together
+_PATIENCE = "10s"  # for a scheduler to answer
 
 
 def table_files(path: str | os.PathLike[str]) -> list[Path]:
@@ -146,7 +147,7 @@ def start_workers(address: str) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if address != "local":
-        with Client(address, timeout="10s") as client:
+        with Client(address, timeout=_PATIENCE) as client:
             yield client
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,76 @@
+"""Processes come and go: the same results on any number of workers, and when one is killed on the way."""
+
+import contextlib
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+import dask
+from faircluster import FairKCenter, FairKMeans
+from faircluster.dask.partitions import PartitionedPoints
+from tests.dask.cases import arrays, blobs
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # what distributed says about ports and lost workers
+MODELS = {
+    "k-means": lambda: FairKMeans(4, random_state=0, n_init=1, n_swaps=0),
+    "k-center": lambda: FairKCenter(4, random_state=0, n_init=1, n_swaps=4),
+}
+PHASES = {"k-means": ["read", "summary", "prices", "means", "margins", "collect"], "k-center": ["classes"]}
+
+
+@contextlib.contextmanager
+def workers(n):
+    settings = {"distributed.scheduler.allowed-failures": 5, "distributed.comm.retry.count": 3}
+    with (
+        dask.config.set(scheduler=None, **settings),
+        LocalCluster(n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def fitted(kind):
+    X, groups = blobs(3_000, seed=5)
+    dX, dg = arrays(X, groups, [500] * 6)
+    model = MODELS[kind]().fit(dX, sensitive_features=dg)
+    cost = model.inertia_ if kind == "k-means" else model.radius_
+    return cost, model.quotas_, np.asarray(model.labels_.compute())
+
+
+@pytest.fixture(scope="module")
+def alone():
+    with dask.config.set(scheduler="synchronous"):
+        return {kind: fitted(kind) for kind in MODELS}
+
+
+def same(one, two):
+    return one[0] == two[0] and (one[1] == two[1]).all() and (one[2] == two[2]).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_the_same_on_any_number_of_workers(alone, n):
+    with workers(n):
+        assert all(same(alone[kind], fitted(kind)) for kind in MODELS)
+
+
+@pytest.mark.parametrize(("kind", "phase"), [(kind, phase) for kind in PHASES for phase in PHASES[kind]])
+def test_a_worker_killed_in_the_middle_of_a_phase(alone, kind, phase, monkeypatch):
+    ordinary, killed = PartitionedPoints._compute, []
+
+    def deadly(self, tasks, what):
+        if what == phase and not killed:
+            victim = next(iter(client.run(os.getpid).values()))
+            killed.append(victim)
+            timer = threading.Timer(0.02, os.kill, (victim, signal.SIGKILL))
+            timer.start()
+        return ordinary(self, tasks, what)
+
+    monkeypatch.setattr(PartitionedPoints, "_compute", deadly)
+    with workers(2) as client:
+        found = fitted(kind)
+    assert killed
+    assert same(alone[kind], found)
