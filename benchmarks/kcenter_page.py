@@ -89,16 +89,21 @@ def _against(
     rows: Rows, known: dict[tuple[str, float], Any], kept: Callable[[list[float]], bool], words: str
 ) -> Verdict | None:
     """Median radius over the seeds against a figure of every row."""
-    ratios = []
+    ratios: list[float] = []
+    every: list[float] = []
     for row in rows.select("fit"):
         at = known.get((row["params"]["data"], row["params"]["slack"]))
         figure = at[CLUSTERS.index(row["params"]["k"])] if at else None
         if figure is not None:
-            ratios.append(float(np.median([line["radius"] for line in row["result"]["lines"]])) / figure)
+            radii = [line["radius"] / figure for line in row["result"]["lines"]]
+            ratios.append(float(np.median(radii)))
+            every += radii
     if not ratios:
         return None
     value = max(ratios) if words == "largest" else float(np.mean(ratios))
-    return Verdict(f"{words} ratio {value:.3f} over {len(ratios)} rows", kept(ratios))
+    below = sum(ratio <= DIGITS for ratio in every)
+    words = f"{words} ratio {value:.3f} over {len(ratios)} rows; {below:,} of {len(every):,} fits at most that"
+    return Verdict(words, kept(ratios))
 
 
 def same_as_joiner(rows: Rows) -> Verdict | None:
@@ -250,7 +255,8 @@ def _radii(rows: Rows, table: Callable[..., str]) -> str:
     for row in sorted(rows.select("fit"), key=_order):
         lines, params = row["result"]["lines"], row["params"]
         low, high = np.quantile([line["radius"] for line in lines], (0.05, 0.95))
-        start = rows.find("given", params)
+        same = {key: params[key] for key in ("data", "k", "slack")}
+        start = next(iter(rows.select("given", **same)), None)
         known = KFC_BEST.get((params["data"], params["slack"]), (None,) * 4)[CLUSTERS.index(params["k"])]
         median = _median(lines, "radius")
         out.append(
