@@ -2,9 +2,9 @@
 
 python -m benchmarks.scale [--missing] [--only kmeans] [--quick]
 
-Jobs: ``kmeans`` and ``kcenter`` (fit from Parquet, labels written by the workers, all checked again on what was
-written), ``in_memory`` (the same estimators on the first rows of the same table). Tables are drawn once, by
-partition, into the folder of FAIRCLUSTER_SCRATCH, else a temporary one that stays for the next run.
+Jobs: ``kmeans`` and ``kcenter`` (fit from Parquet, labels written by the workers, all checked again on what
+was written), ``in_memory`` (the same estimators on the first rows of the same table). Tables are drawn once,
+by partition, into the folder of FAIRCLUSTER_SCRATCH, else a temporary one that stays for the next run.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _measured(
         frame[["x0"]].head(10)  # the workers have started
         peak, traffic = _Peak(client), _loopback_bytes()
         phases: dict[str, list[float]] = {}
-        with peak, _recorded(phases):
+        with peak, _Recorded(phases):
             begun = time.perf_counter()
             model.fit(frame, sensitive_features="group")
             fitted = time.perf_counter() - begun
@@ -193,7 +193,7 @@ def _loopback_bytes() -> int:
     return 0
 
 
-class _recorded:
+class _Recorded:
     """Seconds of every pass, by what it was for."""
 
     def __init__(self, phases: dict[str, list[float]]) -> None:
