@@ -17,6 +17,7 @@ from faircluster.deep.fair_step import fair_labels
 from faircluster.deep.fitting import Fitted, fit_network, stored_seed
 from faircluster.deep.inputs import Rows, read_statistics
 from faircluster.deep.labelling import NetworkLabels
+from faircluster.deep.parallel import Team
 from faircluster.deep.preparing import (
     choose_device,
     choose_network,
@@ -227,6 +228,11 @@ class DeepFairClustering(NetworkLabels):
         FloatingPointError
             The loss is not finite from the first epoch on, in every start.
         """
+        if hasattr(X, "__dask_graph__"):
+            raise ValueError(
+                "X is a Dask collection, of which batches cannot be drawn at random; write it to a .npy file "
+                "and pass numpy.load(file, mmap_mode='r'), which is read in batches as well"
+            )
         self._check_parameters()
         recipe = resolve_recipe(
             self.preset,
@@ -299,8 +305,11 @@ class DeepFairClustering(NetworkLabels):
         self.history_, self.scores_, self.status_ = fitted.run.history, fitted.scores, fitted.status
         self.n_iter_ = sum("loss" in row for row in self.history_)
         self.groups_, self.bounds_ = groups.summary(), bounds
-        proba = predict_proba(self.network_, rows)
-        fair = fair_labels(proba, groups, bounds, sizes=self._sizes_for(bounds), start=fitted.run.warm)
+        team = Team.current()
+        proba = predict_proba(self.network_, rows, team)
+        fair = team.shared(
+            lambda: fair_labels(proba, groups, bounds, sizes=self._sizes_for(bounds), start=fitted.run.warm)
+        )
         self.labels_ = proba.argmax(axis=1).astype(np.int32)
         self.fair_labels_, self.violation_, self.gap_ = fair.labels, fair.violation, fair.gap
         self.balance_ = balance(self.labels_, groups, n_clusters=self.n_clusters)

@@ -18,6 +18,7 @@ from torch import nn
 from faircluster.assignment.prices import Relaxation
 from faircluster.deep.fair_step import FairLabels
 from faircluster.deep.files import read_tensors, write_tensors
+from faircluster.deep.parallel import Team
 from faircluster.deep.training import DivergedError, Job, Run, train_stage
 
 __all__ = ["Fitted", "fit_network", "stored_seed"]
@@ -47,12 +48,17 @@ class Fitted:
 class _Keeper:
     """Best start so far, scores, and the checkpoint file."""
 
-    def __init__(self, path: Path | None, fingerprint: str, seed: int, level: int) -> None:
+    def __init__(
+        self, path: Path | None, fingerprint: str, seed: int, level: int, team: Team | None = None
+    ) -> None:
         self.path, self.fingerprint, self.seed, self.level = path, fingerprint, seed, level
+        self.team = team or Team()
         self.scores: list[float] = []
         self.best: dict[str, torch.Tensor] = {}
 
     def on_epoch(self, run: Run) -> None:
+        if self.team.rank:
+            return
         row = run.history[-1]
         logger.log(
             self.level,
@@ -100,8 +106,13 @@ class _Keeper:
         run.optimizer.load_state_dict({"state": state, "param_groups": groups})
         run.fair, run.warm = _unpack_fair(_under(tensors, "fair.")), _unpack_warm(_under(tensors, "warm."))
 
+    def exists(self) -> bool:
+        """Whether there is a checkpoint, the same for all members of a team."""
+        return self.team.shared(lambda: self.path is not None and self.path.exists())
+
     def drop(self) -> None:
-        if self.path is not None:
+        self.team.wait()
+        if self.path is not None and self.team.rank == 0:
             self.path.unlink(missing_ok=True)
 
 
@@ -142,9 +153,9 @@ def fit_network(
     """
     text = json.dumps(fingerprint, sort_keys=True)
     path = None if checkpoint is None else Path(checkpoint)
-    keeper = _Keeper(path, text, job.seed, level)
+    keeper = _Keeper(path, text, job.seed, level, job.team)
     run = _begin(job, make_network, 0)
-    if path is not None and path.exists():
+    if keeper.exists():
         keeper.load(run)
     while run.stage == "pretrain":
         keeper.scores, failure = _finish_start(job, run, keeper)

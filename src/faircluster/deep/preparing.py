@@ -14,6 +14,7 @@ from torch import nn
 from faircluster.bounds import FairnessBounds, check_feasible
 from faircluster.deep.inputs import Rows, Statistics
 from faircluster.deep.networks import build_network
+from faircluster.deep.parallel import Team
 from faircluster.deep.perturbations import (
     FeatureNoise,
     ImageAugmentation,
@@ -139,6 +140,7 @@ def make_job(
         fair_epochs=fair_epochs,
         seed=seed,
         precision=_precision(precision, rows.device, make_network),
+        team=Team.current(),
     )
 
 

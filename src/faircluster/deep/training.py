@@ -21,6 +21,7 @@ from faircluster.deep import losses
 from faircluster.deep.alignment import align_clusters, cluster_means
 from faircluster.deep.fair_step import FairLabels, fair_labels
 from faircluster.deep.inputs import Rows
+from faircluster.deep.parallel import Team
 from faircluster.deep.perturbations import Perturb, VirtualAdversary, frozen_statistics
 from faircluster.deep.recipes import Recipe
 from faircluster.groups import Groups
@@ -62,6 +63,8 @@ class Job:
     epochs, fair_epochs : int
     seed : int
     precision : torch.dtype
+    team : Team
+        Processes that train together.
     """
 
     rows: Rows
@@ -82,6 +85,7 @@ class Job:
     fair_epochs: int
     seed: int
     precision: torch.dtype
+    team: Team = Team()  # noqa: RUF009
 
 
 @dataclass(eq=False)
@@ -155,10 +159,12 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
                 run.history.append({**row, "seconds": time.perf_counter() - begun})
                 break
         good = {name: value.clone() for name, value in run.network.state_dict().items()}
-        with _seeded(seed, job.rows.device):
+        # members of a team perturb different samples: they must not draw the same numbers
+        with _seeded([*seed, job.team.rank] if job.team.rank else seed, job.rows.device):
             order = np.random.default_rng(seed).permutation(pool)
             batches = np.array_split(order, max(1, round(len(order) / job.recipe.batch_size)))
             row |= _epoch(job, run, batches, run.epoch / total, 1.0 / total)
+        job.team.average_statistics(run.network)
         if not math.isfinite(row["loss"]):
             run.network.load_state_dict(good)
             raise DivergedError(
@@ -179,12 +185,13 @@ def _epoch(job: Job, run: Run, batches: list[Array], begin: float, length: float
     tally = torch.zeros(job.groups.n_signatures * k, dtype=torch.int64, device=device)
     run.network.train()
     for position, chosen in enumerate(batches):
-        index = np.repeat(chosen, 2) if len(chosen) == 1 else chosen  # a batch norm needs two samples
+        index = job.team.filled(chosen)
+        own = job.team.own(index)
         rate = base * _cosine(begin + length * position / len(batches)) if recipe.cosine else base
         for group in run.optimizer.param_groups:
             group["lr"] = rate
-        x = job.rows.network_input(index)
-        log_p, log_q = _both_views(job, run.network, x, index)
+        views = _both_views(job, run.network, job.rows.network_input(own), own)
+        log_p, log_q = (job.team.joined(view, len(index)) for view in views)
         signature = job.groups.signature[index]
         members = None
         if job.by_group:
@@ -198,6 +205,7 @@ def _epoch(job: Job, run: Run, batches: list[Array], begin: float, length: float
             loss = loss + recipe.fairness * _fair_loss(job, fair, log_p, log_q, index)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        job.team.average_gradients(run.network)
         run.optimizer.step()
         sums += torch.stack([loss, score, conditional, marginal, invariance]).detach().double()
         cell = torch.from_numpy(signature.astype(np.int64)).to(device) * k + log_p.argmax(dim=1)
@@ -244,18 +252,23 @@ def _align_step(job: Job, run: Run) -> dict[str, Any]:
     The labels stay the same until then: a network half way between two numberings of the clusters predicts
     neither, and new fair labels would follow it.
     """
-    proba = predict_proba(run.network, job.rows)
+    proba = predict_proba(run.network, job.rows, job.team)
     predicted = proba.argmax(axis=1)
     found: dict[str, Any] = {}
     if run.epoch == 0:
-        chunks = ((index, chunk.cpu().numpy()) for index, chunk in job.rows.chunks())
-        means, counts = cluster_means(chunks, predicted, job.groups, job.n_clusters)
-        alignment = align_clusters(means, counts, job.seed)
-        if not alignment.changed:
+
+        def matched() -> tuple[int, FairLabels | None]:
+            chunks = ((index, chunk.cpu().numpy()) for index, chunk in job.rows.chunks())
+            means, counts = cluster_means(chunks, predicted, job.groups, job.n_clusters)
+            alignment = align_clusters(means, counts, job.seed)
+            if not alignment.changed:
+                return 0, None
+            aligned = alignment.apply(proba, job.groups.signature)
+            return len(alignment.changed), fair_labels(aligned, job.groups, job.bounds, sizes=job.sizes)
+
+        found["aligned"], run.fair = job.team.shared(matched)
+        if run.fair is None:
             return {}
-        proba = alignment.apply(proba, job.groups.signature)
-        run.fair = fair_labels(proba, job.groups, job.bounds, sizes=job.sizes)
-        found["aligned"] = len(alignment.changed)
     assert run.fair is not None
     moved = float(np.mean(run.fair.labels != predicted))
     return {} if moved <= _LEARNED else {**found, "moved": moved}
@@ -263,13 +276,15 @@ def _align_step(job: Job, run: Run) -> dict[str, Any]:
 
 def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     """Predict everything and take new fair labels from the engine."""
-    proba = predict_proba(run.network, job.rows)
+    proba = predict_proba(run.network, job.rows, job.team)
     predicted = proba.argmax(axis=1)
     found: dict[str, Any] = {"predicted_balance": balance(predicted, job.groups, n_clusters=job.n_clusters)}
     if job.balance_target is not None and _complete_balance(predicted, job) >= job.balance_target:
         run.reached = True
         return found
-    run.fair = fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, start=run.warm)
+    run.fair = job.team.shared(
+        lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, start=run.warm)
+    )
     run.warm = run.fair.start
     return {
         **found,
@@ -279,15 +294,23 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     }
 
 
-def predict_proba(network: nn.Module, rows: Rows) -> NDArray[np.float32]:
-    """Probabilities of the clusters for all rows, of shape (n, k); no row depends on the others."""
+def predict_proba(network: nn.Module, rows: Rows, team: Team | None = None) -> NDArray[np.float32]:
+    """Probabilities of the clusters for all rows, of shape (n, k); no row depends on the others.
+
+    With a team every member predicts a share of the rows, and all get all.
+    """
     network.eval()
-    found = []
+    team = team or Team()
+    every = list(rows.ranges())
+    ends = np.linspace(0, len(every), team.size + 1).astype(int)
+    found = [np.empty((0, 0), dtype=np.float32)]
     with torch.no_grad():
-        for index in rows.ranges():
+        for index in every[ends[team.rank] : ends[team.rank + 1]]:
             scores = network(rows.network_input(index)).float()
             found.append(functional.softmax(scores, dim=1).cpu().numpy())
-    return np.concatenate(found)
+    width = max(part.shape[1] for part in found)
+    part = np.concatenate([part.reshape(-1, width) for part in found]) if width else found[0]
+    return part if team.size == 1 else np.concatenate([p for p in team.parts(part) if len(p)])
 
 
 def _complete_balance(predicted: Array, job: Job) -> float:
