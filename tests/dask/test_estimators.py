@@ -191,6 +191,15 @@ def test_float32_points_stay_float32():
     assert model.violation_ == 0
 
 
+def test_arrays_whose_partitions_do_not_know_their_length():
+    table, ddf = frame()
+    X, groups = ddf[list("wxyz")].to_dask_array(), ddf["sex"].to_dask_array()
+    assert np.isnan(X.chunks[0][0])
+    model = FairKMeans(4, random_state=0, n_init=1, n_swaps=0).fit(X, sensitive_features=groups)
+    assert model.labels_.shape == (len(table),)
+    assert additive_violation(model.labels_.compute(), table["sex"], bounds=0.2) == 0
+
+
 def test_equal_rows_everywhere():
     """A table of 30 different rows: every border is a tie between thousands of points."""
     rng = np.random.default_rng(0)

@@ -198,7 +198,8 @@ class Table:
             parts = features.to_delayed(optimize_graph=False)
         else:
             self.one_dimensional = features.ndim == 1
-            if not self.is_frame and features.chunks[0] != self.X.chunks[0]:
+            known = not np.isnan([*features.chunks[0], *(() if self.is_frame else self.X.chunks[0])]).any()
+            if not self.is_frame and known and features.chunks[0] != self.X.chunks[0]:
                 features = features.rechunk({0: self.X.chunks[0]})
             whole = features if self.one_dimensional else features.rechunk({1: -1})
             parts = list(whole.to_delayed().ravel())
