@@ -191,6 +191,7 @@ def test_float32_points_stay_float32():
     assert model.violation_ == 0
 
 
+@pytest.mark.filterwarnings("ignore:Dask currently has limited support")
 def test_arrays_whose_partitions_do_not_know_their_length():
     table, ddf = frame()
     X, groups = ddf[list("wxyz")].to_dask_array(), ddf["sex"].to_dask_array()
