@@ -102,7 +102,9 @@ def _against(
         return None
     value = max(ratios) if words == "largest" else float(np.mean(ratios))
     below = sum(ratio <= DIGITS for ratio in every)
-    words = f"{words} ratio {value:.3f} over {len(ratios)} rows; {below:,} of {len(every):,} fits at most that"
+    words = (
+        f"{words} ratio {value:.3f} over {len(ratios)} rows; {below:,} of {len(every):,} fits at most that"
+    )
     return Verdict(words, kept(ratios))
 
 
