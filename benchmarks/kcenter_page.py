@@ -323,8 +323,8 @@ def _bisected(rows: Rows) -> str:
     if not parts:
         return ""
     return (
-        "The joiner program is given a start that its paper does not have: it tries the radius without bounds "
-        "first. Where that is the answer, bisection alone takes longer (" + "; ".join(parts) + ")."
+        "The joiner program is given a start that its paper does not have: it tries the radius without "
+        "bounds first. Where that is the answer, bisection alone takes longer (" + "; ".join(parts) + ")."
     )
 
 
