@@ -134,7 +134,9 @@ def _randomized(distances: np.ndarray, groups: Any, slack: float) -> list[float]
 # ---- rivals, at the same centers
 
 
-def joiner(data: str, k: int, slack: float, seed: int, limit: float) -> dict[str, Any]:
+def joiner(
+    data: str, k: int, slack: float, seed: int, limit: float, *, lowest_first: bool = True
+) -> dict[str, Any]:
     """Harb & Lam: the frequency distributor's program, and their rounding, best of five draws."""
     from benchmarks.kcenter_rivals import draw_rounding, joiner_lp, violation
 
@@ -142,13 +144,20 @@ def joiner(data: str, k: int, slack: float, seed: int, limit: float) -> dict[str
     distances, (membership, lower, upper) = _distances(X, k, seed), _bounds(sensitive, slack)
 
     def work() -> dict[str, Any]:
-        radius, solution, of_points = joiner_lp(distances, membership, lower, upper, limit)
+        radius, solution, of_points = joiner_lp(
+            distances, membership, lower, upper, limit, lowest_first=lowest_first
+        )
         random = np.random.default_rng(seed)
         drawn_labels = [draw_rounding(solution, of_points, k, random) for _ in range(5)]
         broken = [violation(labels, membership, lower, upper, k) for labels in drawn_labels]
         return {"radius": radius, "violation": min(broken), "classes": int(of_points.max()) + 1}
 
     return _within(work)
+
+
+def bisected(data: str, k: int, slack: float, seed: int, limit: float) -> dict[str, Any]:
+    """``joiner`` by bisection only, as published: the radius without bounds is not tried first."""
+    return joiner(data, k, slack, seed, limit, lowest_first=False)
 
 
 def bera(data: str, k: int, slack: float, seed: int, limit: float) -> dict[str, Any]:
@@ -331,6 +340,7 @@ JOBS = {
     "fit": fit,
     "given": given,
     "joiner": joiner,
+    "bisected": bisected,
     "bera": bera,
     "ahmadian": ahmadian,
     "groups": groups,
@@ -360,6 +370,8 @@ def plan(quick: bool) -> Iterator[Task]:
         for data in names:
             for value in SLACKS:
                 yield Task("joiner", {"data": data, "k": k, "slack": value, "seed": 0, "limit": 300.0})
+    for value in () if quick else SLACKS:
+        yield Task("bisected", {"data": "4area", "k": 16, "slack": value, "seed": 0, "limit": 300.0})
     for k in clusters:
         for data in [name for name in names if not name.endswith("both")]:
             yield Task("bera", {"data": data, "k": k, "slack": 0.2, "seed": 0, "limit": 60.0})

@@ -68,13 +68,21 @@ def solve(
     return np.array(highs.getSolution().col_value)
 
 
-def smallest_radius(distances: Array, feasible: Callable[[float], Any]) -> tuple[float, Any]:
-    """Smallest distance at which ``feasible`` gives a solution, and the solution."""
+def smallest_radius(
+    distances: Array, feasible: Callable[[float], Any], *, lowest_first: bool = True
+) -> tuple[float, Any]:
+    """Smallest distance at which ``feasible`` gives a solution, and the solution.
+
+    The radius without bounds is tried first unless that is forbidden, as in the published search.
+    """
     lowest = float(distances.min(axis=1).max())
-    found = feasible(lowest)
-    if found is not None:
-        return lowest, found
-    values = np.unique(distances[distances > lowest])
+    if lowest_first:
+        found = feasible(lowest)
+        if found is not None:
+            return lowest, found
+        values = np.unique(distances[distances > lowest])
+    else:
+        values = np.unique(distances[distances >= lowest])
     low, high = -1, len(values) - 1
     best = feasible(float(values[high]))
     if best is None:
@@ -103,7 +111,13 @@ def violation(labels: Array, membership: Array, lower: Array, upper: Array, k: i
 
 
 def joiner_lp(
-    distances: Array, membership: Array, lower: Array, upper: Array, seconds: float
+    distances: Array,
+    membership: Array,
+    lower: Array,
+    upper: Array,
+    seconds: float,
+    *,
+    lowest_first: bool = True,
 ) -> tuple[float, Solution, Array]:
     """Radius, amounts by class and center, and the class of every point."""
     deadline = time.perf_counter() + seconds
@@ -137,7 +151,7 @@ def joiner_lp(
         kept["best"] = kept["of_points"]
         return joiner, center, amounts
 
-    radius, solution = smallest_radius(distances, feasible)
+    radius, solution = smallest_radius(distances, feasible, lowest_first=lowest_first)
     return radius, solution, kept["best"]
 
 
