@@ -58,6 +58,11 @@ def is_large(path: str | os.PathLike[str]) -> bool:
     """
     import psutil
 
+    text = os.fspath(path)
+    if not os.path.isdir(text) and not glob.has_magic(text) and Path(text).suffix.lower() not in _GROWTH:
+        return False  # a table in memory says what is wrong with it
+    if not os.path.exists(text) and not glob.has_magic(text):
+        return False
     files = table_files(path)
     needed = sum(file.stat().st_size * _GROWTH[file.suffix.lower()] for file in files)
     several = len(files) > 1 or os.path.isdir(path)
