@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.claims import Rows
 from benchmarks.harness import Row
@@ -68,9 +69,13 @@ def draw_seconds(rows: Rows, figure: Any) -> bool:
                 axis.semilogx(x, y, mark, color=color, label=words, markersize=4)
                 for at in zip(k, x, y, strict=True):
                     axis.annotate(str(at[0]), at[1:], textcoords="offset points", xytext=(4, 3), fontsize=7)
+        axis.xaxis.set_major_locator(LogLocator(numticks=5))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set(xlabel="seconds", ylabel="radius")
     if names:
-        figure.axes[0].legend(frameon=False, fontsize=8)
+        lines, words = figure.axes[0].get_legend_handles_labels()
+        figure.legend(lines, words, frameon=False, ncols=len(words), loc="outside lower center")
         figure.suptitle("slack 0.2, one point for every k (its number beside it)")
     return bool(names)
 
