@@ -203,8 +203,7 @@ class Groups:
         [1.0, 3.0]
         """
         signature = np.arange(self.n_signatures, dtype=np.int32)
-        counted = self.counted or self.weights is None
-        return replace(self, signature=signature, weights=self.signature_counts, counted=counted)
+        return replace(self, signature=signature, weights=self.signature_counts)
 
     def cells(self, signature: Any, counts: Any) -> Groups:
         """Return the same groups with a row for each signature given, which stands for so many rows.
