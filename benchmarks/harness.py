@@ -211,8 +211,9 @@ def write_row(path: Path, row: Row) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w") as file:
-            json.dump({"environments": environments, "rows": stored}, file, indent=1)
-            file.write("\n")
+            # a row a line: small, and a new row is one line of a difference
+            lines = ",\n".join(json.dumps(entry) for entry in stored)
+            file.write(f'{{"environments": {json.dumps(environments, indent=1)},\n"rows": [\n{lines}\n]}}\n')
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -123,12 +123,9 @@ def _randomized(distances: np.ndarray, groups: Any, slack: float) -> list[float]
     target = RadiusRounding(search, groups, rows, None).relaxed(radius)
     random = np.random.RandomState(0)
     shape = (groups.n_signatures, distances.shape[1])
-    return [
-        rows.violation(
-            loads_of(draw_labels(search, groups, target, random), groups.signature, groups.weights, shape)
-        )
-        for _ in range(DRAWS)
-    ]
+    drawn_labels = [draw_labels(search, groups, target, random) for _ in range(DRAWS)]
+    loads = [loads_of(labels, groups.signature, groups.weights, shape) for labels in drawn_labels]
+    return [round(rows.violation(load), 6) for load in loads]  # of points: more digits are noise
 
 
 # ---- rivals, at the same centers

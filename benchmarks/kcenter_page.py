@@ -70,11 +70,8 @@ def relaxed_reached(rows: Rows) -> Verdict | None:
     reached = sum(line["radius"] <= line["relaxed"] for line in lines)
     proven = sum(line["status"] == "optimal" for line in lines)
     largest = max(line["gap"] for line in lines)
-    words = (
-        f"at it in {reached:,} of {len(lines):,}, least possible by proof in {proven:,}; "
-        f"largest gap {largest:.2%}"
-    )
-    return Verdict(words, largest < 0.01)
+    words = f"at it in {reached:,} of {len(lines):,}, least possible by proof in {proven:,}"
+    return Verdict(f"{words}; largest gap {largest:.2%}", largest < 0.01)
 
 
 def best_of_five(rows: Rows) -> Verdict | None:

@@ -5,11 +5,11 @@ import os
 import signal
 import threading
 
+import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-import dask
 from faircluster import FairKCenter, FairKMeans
 from faircluster.dask.partitions import PartitionedPoints
 from tests.dask.cases import arrays, blobs

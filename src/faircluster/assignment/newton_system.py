@@ -177,21 +177,19 @@ class SharedRows:
         total = hessian.sum(axis=0)
 
         def product(x: Array) -> Array:
-            slopes = np.matmul(hessian, ((own * x).sum(axis=1) + (shared * x).sum(axis=(0, 1)))[:, :, None])[
-                :, :, 0
-            ]
+            prices = (own * x).sum(axis=1) + (shared * x).sum(axis=(0, 1))
+            slopes = np.matmul(hessian, prices[:, :, None])[:, :, 0]
             return np.asarray(own * slopes[:, None, :] + shared * slopes.sum(axis=0) + D * x)
 
         def solve(moving: NDArray[np.bool_], wanted: Array) -> Array:
             mine, common = np.where(moving, own, 0.0), np.where(moving, shared, 0.0)
             return _solve_shared(hessian, total, mine, common, np.where(moving, D, 1.0), wanted)
 
-        zero = np.zeros(D.shape)
         step = maximise_above(
             product,
             solve,
             np.where(allowed, self.placed(gradient), 0.0),
-            np.where(allowed, self.placed(low), zero),
+            np.where(allowed, self.placed(low), 0.0),
         )
         return np.where(free, self.taken(step), 0.0)
 

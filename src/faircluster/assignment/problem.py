@@ -12,7 +12,7 @@ from faircluster.assignment.prices import Relaxation
 from faircluster.bounds import BoundRows
 from faircluster.groups import Groups
 
-__all__ = ["AssignmentProblem", "AssignmentResult"]
+__all__ = ["AssignmentProblem", "AssignmentResult", "relative_gap"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,3 +103,16 @@ class AssignmentResult:
     split_clusters: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
     split_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+def relative_gap(value: float, bound: float) -> float:
+    """How far a value is above a bound, as a share of it.
+
+    Examples
+    --------
+    >>> relative_gap(3.0, 2.0), relative_gap(0.0, 0.0), relative_gap(1.0, 0.0)
+    (0.5, 0.0, inf)
+    """
+    if bound == 0:
+        return 0.0 if value == 0 else float("inf")
+    return (value - bound) / abs(bound)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from faircluster.assignment.problem import relative_gap
 from faircluster.assignment.radius_rounding import RadiusRounding, draw_labels
 from faircluster.assignment.relaxed_radius import RelaxedSearch
 from faircluster.assignment.transport import loads_of
@@ -316,13 +317,13 @@ class _RadiusSearch:
             status = "time_limit"
             warnings.warn(
                 f"time_limit={self.time_limit} s reached; the violation is {violation:g} and the radius at "
-                f"most {_gap(radius, proven):.2%} above the smallest",
+                f"most {relative_gap(radius, proven):.2%} above the smallest",
                 RuntimeWarning,
                 stacklevel=4,
             )
         return RadiusResult(
             labels, radius, self.relaxed_radius, self.lower_bound, violation, status,
-            _gap(radius, proven), quotas, self.groups, self.rows,
+            relative_gap(radius, proven), quotas, self.groups, self.rows,
         )  # fmt: skip
 
     def _proven(self, radius: float, rounding: RadiusRounding) -> float:
@@ -330,12 +331,6 @@ class _RadiusSearch:
         if rounding.excluded < self.relaxed_radius or radius <= rounding.excluded:
             return self.relaxed_radius
         return min(self.search.next_above(rounding.excluded), radius)
-
-
-def _gap(radius: float, bound: float) -> float:
-    if bound == 0:
-        return 0.0 if radius == 0 else float("inf")
-    return (radius - bound) / abs(bound)
 
 
 def _doubling(n: int) -> list[int]:

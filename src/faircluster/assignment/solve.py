@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from faircluster.assignment.first_quotas import FirstQuotas
 from faircluster.assignment.margins import MoveCosts, move_costs
 from faircluster.assignment.prices import Relaxation, relax
-from faircluster.assignment.problem import AssignmentProblem, AssignmentResult
+from faircluster.assignment.problem import AssignmentProblem, AssignmentResult, relative_gap
 from faircluster.assignment.quotas import Cut, QuotaProgram
 from faircluster.assignment.search import QuotaSearch
 from faircluster.assignment.transport import Transport, assign_by_price, loads_of, transport
@@ -289,7 +289,7 @@ class Solver:
         if status == "time_limit":
             warnings.warn(
                 f"time_limit={self.problem.time_limit} s reached; the violation is {violation:g} and the "
-                f"cost at most {_gap(cost, bound):.2%} above the optimum",
+                f"cost at most {relative_gap(cost, bound):.2%} above the optimum",
                 RuntimeWarning,
                 stacklevel=5,  # the caller of solve
             )
@@ -298,7 +298,7 @@ class Solver:
             labels=labels,
             cost=cost,
             lower_bound=bound,
-            gap=_gap(cost, bound),
+            gap=relative_gap(cost, bound),
             violation=violation,
             status=status,
             quotas=quotas,
@@ -311,12 +311,6 @@ class Solver:
             split_weights=moved.split_weights,
             seconds=self.seconds,
         )
-
-
-def _gap(cost: float, bound: float) -> float:
-    if bound == 0:
-        return 0.0 if cost == 0 else float("inf")
-    return (cost - bound) / abs(bound)
 
 
 def _check_finite(source: CostSource) -> None:

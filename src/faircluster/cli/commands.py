@@ -204,15 +204,11 @@ def fit(
         "time_limit": time_limit, "missing": missing, "intersect": intersect, "random_state": seed,
     }  # fmt: skip
     if needs_workers(file, address, output):
-        if weights is not None or report_file is not None:
-            raise click.UsageError("--weights and --report need a table in memory; leave them out")
         asked = LargeFit(
             file, sensitive, clusters, features, social, bounds, objective, scale, output, label_column,
-            overwrite_column, model_file, json_file, arguments,
+            overwrite_column, weights, model_file, report_file, json_file, arguments,
         )  # fmt: skip
-        with Progress() as progress:
-            shown = fit_large(asked, address or "local", progress)
-        show(*shown)
+        show(*fit_large(asked, address or "local"))
         return
     with Progress() as progress:
         progress.phase(f"reading {file}")

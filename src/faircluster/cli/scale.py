@@ -44,7 +44,9 @@ class LargeFit:
     output: Path
     label_column: str
     overwrite_column: bool
+    weights: str | None
     model_file: Path | None
+    report_file: Path | None
     json_file: Path | None
     arguments: dict[str, Any]  # of the estimator
 
@@ -73,7 +75,7 @@ def needs_workers(file: Path, address: str | None, output: Path) -> bool:
     return large
 
 
-def fit_large(asked: LargeFit, address: str, progress: Progress) -> list[Any]:
+def fit_large(asked: LargeFit, address: str) -> list[Any]:
     """Cluster a table on workers; what to show.
 
     Parameters
@@ -81,13 +83,24 @@ def fit_large(asked: LargeFit, address: str, progress: Progress) -> list[Any]:
     asked : LargeFit
     address : str
         Of a Dask scheduler, or "local".
-    progress : Progress
 
     Returns
     -------
     list
         Text and tables.
+
+    Raises
+    ------
+    UsageError
+        Weights or a report are asked for, which need a table in memory.
     """
+    if asked.weights is not None or asked.report_file is not None:
+        raise click.UsageError("--weights and --report need a table in memory; leave them out")
+    with Progress() as progress:
+        return _fitted(asked, address, progress)
+
+
+def _fitted(asked: LargeFit, address: str, progress: Progress) -> list[Any]:
     from faircluster.dask.files import open_frame, start_workers, write_frame
 
     progress.phase("starting workers" if address == "local" else f"connecting to {address}")

@@ -19,6 +19,7 @@ from faircluster.dask.relaxed import Costs, add
 from faircluster.dask.runner import Runner
 from faircluster.dask.solver import AllPointsSolver, free_plan, summary_groups
 from faircluster.dask.summaries import mean_summary
+from faircluster.estimators import FairKMedian
 
 __all__ = ["Alternating"]
 
@@ -32,7 +33,7 @@ class Alternating(Runner):
 
     @property
     def _power(self) -> int:
-        return 1 if type(self.model).__name__ == "FairKMedian" else 2
+        return 1 if isinstance(self.model, FairKMedian) else 2
 
     def _costs(self) -> Costs:
         return EuclideanCosts(self.model.cluster_centers_, self._power)
@@ -54,8 +55,7 @@ class Alternating(Runner):
         """Centers moved on all points while the relaxed cost falls, and the solver for them."""
         problem = self.model._problem(points.groups)
         best = AllPointsSolver(points, EuclideanCosts(centers, self._power), few, problem)
-        given = not isinstance(self.model.init, str)
-        if self.model.max_iter == 1 or (given and self.model.max_iter <= 1):
+        if self.model.max_iter == 1:  # centers that are given stay as they are
             return centers, best
         relaxation = best.relax()
         for _ in range(_REFINEMENTS):

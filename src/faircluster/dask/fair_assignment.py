@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import has_fit_parameter
 
 from faircluster.dask.costs import Rule, as_given
 from faircluster.dask.partitions import Part, PartitionedPoints
@@ -37,7 +36,8 @@ class Assignment(Runner):
                 f"{type(model.estimator_).__name__} cannot label new points (it has no predict), which Dask "
                 "collections need"
             )
-        X, given = self._few(points)
+        X = np.zeros((1, points.table.n_features), dtype=points.table.dtype)
+        given = as_given(model, X)
         seen = points.reduce(partial(_seen, rule=Rule(model)), _all_seen, "labels")
         model.cost_kind_ = model._cost_kind(X, seen, given)
         model.classes_ = model._find_classes(X, seen, given)
@@ -74,16 +74,7 @@ class Assignment(Runner):
 
     def _estimator(self, X: Array, weights: Array) -> Any:
         model = self.model
-        given = as_given(model, X)
-        if model.prefit:
-            return model._fitted_estimator(X, None, given)
-        if has_fit_parameter(model.estimator, "sample_weight"):
-            return model._fitted_estimator(X, weights, given)
-        return model._fitted_estimator(X, None, given)
-
-    def _few(self, points: PartitionedPoints) -> tuple[Array, Any]:
-        X = np.zeros((1, points.table.n_features), dtype=points.table.dtype)
-        return X, as_given(self.model, X)
+        return model._fitted_estimator(X, weights, as_given(model, X))
 
 
 # ---- on the workers

@@ -7,11 +7,10 @@ from copy import copy
 from functools import partial
 from typing import Any
 
+import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
-
-import dask
 
 __all__ = ["Reader", "Table", "is_dask"]
 

@@ -6,6 +6,7 @@ import time
 import warnings
 from typing import Any
 
+from faircluster.assignment.problem import relative_gap
 from faircluster.bounds import BoundRows, check_feasible
 from faircluster.centers.metric import Metric
 from faircluster.dask.costs import MetricCosts
@@ -54,9 +55,7 @@ class KCenter(Runner):
         plan, radius, relaxed, late = search.solve(model.radius_, model.rounding, deadline)
         self._store(points, plan, radius, relaxed, late)
         model.unconstrained_radius_ = min(model.unconstrained_radius_ + few.movement, search.lower_bound)
-        model.price_of_fairness_ = (
-            radius / model.unconstrained_radius_ if model.unconstrained_radius_ else 1.0
-        )
+        model.price_of_fairness_ = 1.0 + relative_gap(radius, model.unconstrained_radius_)
         del model.center_indices_  # rows of the summary
 
     def _store(
@@ -66,7 +65,7 @@ class KCenter(Runner):
         rows = self._rows(points)
         model.labels_ = self._labels(points, plan)
         model.radius_, model.relaxed_radius_ = radius, relaxed
-        model.gap_ = (radius - relaxed) / relaxed if relaxed else 0.0
+        model.gap_ = relative_gap(radius, relaxed)
         model.violation_, model.quotas_ = rows.violation(plan.quotas), plan.quotas
         model.groups_, model.bounds_ = points.groups, model._bounds_on(points.groups)
         model.limits_ = model.bounds_.limits(points.groups, model.n_clusters) if rows.descriptions else None

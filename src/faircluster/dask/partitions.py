@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
-import dask
 from faircluster.dask.inputs import Table
 from faircluster.dask.protected import DistinctRows, Vocabulary, distinct_rows
 from faircluster.distances import one_thread
@@ -46,7 +46,6 @@ class Part:
 @dataclass(frozen=True, eq=False)
 class _Summary:
     n_rows: int
-    n_bytes: int
     digest: bytes
     distinct: DistinctRows
     counts: Array
@@ -166,9 +165,7 @@ class PartitionedPoints:
 
     def _kept(self, parts: list[Delayed]) -> list[Delayed]:
         """Keep partitions in memory if there is somebody to keep them."""
-        if _has_cluster():
-            return list(dask.persist(*parts))
-        if self.table.n_bytes() < _IN_MEMORY * _free_memory():
+        if _has_cluster() or self.table.n_bytes() < _IN_MEMORY * _free_memory():
             return list(dask.persist(*parts))
         return parts
 
@@ -207,7 +204,7 @@ def _summary(raw: tuple[Array, DistinctRows]) -> _Summary:
     digest = hashlib.blake2b(np.ascontiguousarray(X).data, digest_size=16)
     digest.update(distinct.codes.data)
     few = DistinctRows(distinct.rows, np.zeros(0, dtype=np.int32), distinct.kinds)
-    return _Summary(len(X), X.nbytes, digest.digest(), few, distinct.counts)
+    return _Summary(len(X), digest.digest(), few, distinct.counts)
 
 
 def _signed(raw: tuple[Array, DistinctRows], vocabulary: Vocabulary) -> Part:

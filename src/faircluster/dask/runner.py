@@ -20,6 +20,7 @@ from faircluster.dask.solver import AllPointsSolver
 from faircluster.dask.summaries import mean_summary
 from faircluster.dask.transport import Plan, labels_by_plan
 from faircluster.distances import one_thread
+from faircluster.estimators._base import _check_n_clusters
 
 __all__ = ["Runner", "labelled", "nearest"]
 
@@ -40,7 +41,8 @@ class Runner:
         table = Table(X, sensitive_features)
         self.model._validate(table.example(), reset=True)
         points = PartitionedPoints(table, missing=self.model.missing, intersect=self.model.intersect)
-        self._check_size(points)
+        if hasattr(self.model, "n_clusters"):
+            _check_n_clusters(self.model.n_clusters, points.n_rows)
         self._fit(points)
         return self.model
 
@@ -106,20 +108,13 @@ class Runner:
         if getattr(self.model, "metric", "euclidean") == "precomputed":
             raise ValueError("metric='precomputed' needs all distances in memory; pass points to use Dask")
 
-    def _check_size(self, points: PartitionedPoints) -> None:
-        k = getattr(self.model, "n_clusters", 1)
-        if isinstance(k, int | np.integer) and k > points.n_rows:
-            raise ValueError(
-                f"n_clusters={k} is more than the n_samples={points.n_rows} of X; ask for fewer clusters"
-            )
-
     def _labels(self, points: PartitionedPoints, plan: Plan) -> Any:
         bare = replace(plan, shares={})
         return points.labels(lambda i: partial(labelled, plan=bare, share=plan.shares.get(i)))
 
     def _keep(self, points: PartitionedPoints, result: AssignmentResult, plan: Plan) -> AssignmentResult:
-        labelled: AssignmentResult = replace(result, labels=self._labels(points, plan))
-        return labelled
+        complete: AssignmentResult = replace(result, labels=self._labels(points, plan))
+        return complete
 
 
 # ---- on the workers

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from faircluster.assignment.problem import relative_gap
 from faircluster.dask.costs import EuclideanCosts
 from faircluster.dask.partitions import Part, PartitionedPoints
 from faircluster.dask.relaxed import Costs, add
@@ -91,7 +92,7 @@ class Social(Runner):
         model.labels_ = points.table.labelled(partial(nearest, costs=self._costs()))
         model.group_costs_, model.multipliers_ = found.group_costs, found.multipliers
         model.cost_, model.lower_bound_ = found.cost, found.lower_bound
-        model.gap_ = found.cost / found.lower_bound - 1.0 if found.lower_bound else 0.0
+        model.gap_ = relative_gap(found.cost, found.lower_bound)
         model.inertia_, model.quotas_ = everyone.total_cost, everyone.quotas
         model.unconstrained_cost_, model.price_of_fairness_ = found.cost, 1.0
         model.n_centers_, model.n_iter_ = len(found.centers), found.n_iter + 1
@@ -113,7 +114,6 @@ class Social(Runner):
 
 
 def _sums(part: Part, *, groups: Groups, centers: Array, power: float, tip: float) -> tuple[Array, Array]:
-
     mine = replace(groups, signature=part.signature, weights=None)
     _, numbers, slopes = GroupedPoints(part.X, mine, power).sums(centers, None, tip)
     return numbers, slopes

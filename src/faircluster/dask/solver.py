@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from faircluster.assignment import AssignmentProblem, AssignmentResult
 from faircluster.assignment.prices import Relaxation, relax
+from faircluster.assignment.problem import relative_gap
 from faircluster.assignment.solve import Solver
 from faircluster.centers.coreset import Coreset
 from faircluster.dask.partitions import PartitionedPoints
@@ -103,12 +104,11 @@ class AllPointsSolver(Solver):
         cost = float(plan.values.sum())
         violation = self.rows.violation(plan.quotas)
         self.seconds["total"] = time.perf_counter() - self.started
-        gap = (cost - bound) / abs(bound) if bound else (0.0 if cost == 0 else float("inf"))
         return AssignmentResult(
             labels=np.empty(0, dtype=np.int32),
             cost=cost,
             lower_bound=bound,
-            gap=gap,
+            gap=relative_gap(cost, bound),
             violation=violation,
             status=status,
             quotas=plan.quotas,
