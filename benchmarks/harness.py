@@ -41,7 +41,7 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 RIVALS = ROOT / ".venv-rivals" / "bin" / "python"
-PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "highspy", "ortools", "POT", "faircluster")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "highspy", "dask", "ortools", "POT", "faircluster")
 
 T = TypeVar("T")
 Row = dict[str, Any]

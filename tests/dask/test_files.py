@@ -100,3 +100,17 @@ def test_what_cannot_be_done_is_said(folder, tmp_path, monkeypatch, more, code, 
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, ["fit", str(folder[0]), "-s", "sex", "-k", "3", *more])
     assert (done.exit_code, message in done.output) == (code, True), done.output
+
+
+def test_columns_read_back_alone_are_counted(tmp_path):
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(draw.normal(size=(60_000, 10)), columns=list("abcdefghij"))
+    table["sex"], table["cluster"] = draw.choice(["F", "M"], 60_000), draw.integers(0, 3, 60_000)
+    for i in range(6):
+        table[i * 10_000 : (i + 1) * 10_000].to_parquet(tmp_path / f"{i}.parquet", index=False)
+    back = dd.read_parquet(tmp_path)
+    assert (
+        back["cluster"].to_frame().optimize(fuse=False).npartitions < back.npartitions
+    )  # Dask joins partitions
+    expected = additive_violation(table["cluster"], table["sex"], bounds="exact")
+    assert additive_violation(back["cluster"], back["sex"], bounds="exact") == expected > 0

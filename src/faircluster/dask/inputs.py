@@ -32,6 +32,8 @@ class Table:
         Columns of X that are named are protected, and no features.
     columns : sequence, default=None
         Columns of a data frame that are features; all that are not protected by default.
+    labelled : bool, default=True
+        Whether labels will be put next to X, which must then keep its partitions.
 
     Raises
     ------
@@ -49,7 +51,14 @@ class Table:
     feature_names : list of str or None
     """
 
-    def __init__(self, X: Any, sensitive_features: Any = None, columns: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self,
+        X: Any,
+        sensitive_features: Any = None,
+        columns: Sequence[Any] | None = None,
+        *,
+        labelled: bool = True,
+    ) -> None:
         self.X = X
         self.is_frame = hasattr(X, "to_delayed") and hasattr(X, "divisions")
         self._separate: Any = None  # protected columns that are no columns of X
@@ -71,7 +80,8 @@ class Table:
         if given is not None:
             wanted = given if columns is None else self._wanted(list(columns), given)
             kept = [name for name in wanted if name not in named]
-            _check_partitions(X)
+            if labelled:
+                _check_partitions(X)
             if not kept:
                 raise ValueError(
                     "X has no columns besides the protected ones; there is nothing to cluster by"

@@ -6,23 +6,26 @@ import time
 import warnings
 from typing import Any
 
+import numpy as np
+from sklearn.utils import check_random_state
+
 from faircluster.assignment.problem import relative_gap
 from faircluster.bounds import BoundRows, check_feasible
-from faircluster.centers.metric import Metric
+from faircluster.dask.center_search import find_places
 from faircluster.dask.costs import MetricCosts
 from faircluster.dask.partitions import PartitionedPoints
 from faircluster.dask.radius import AllPointsRadius
 from faircluster.dask.relaxed import Costs
 from faircluster.dask.runner import Runner
-from faircluster.dask.solver import summary_groups
-from faircluster.dask.summaries import radius_summary
+from faircluster.dask.summaries import point_sample
 from faircluster.dask.transport import Plan
+from faircluster.refinement.find_centers import SearchLimits
 
 __all__ = ["KCenter"]
 
 
 class KCenter(Runner):
-    """Fair k-center: centers of a farthest-first summary, radius search and assignment on all points."""
+    """Fair k-center: centers of a part of the points, radius search and assignment on all points."""
 
     def fit(
         self,
@@ -45,18 +48,31 @@ class KCenter(Runner):
         model, started = self.model, time.perf_counter()
         model._check_parameters()
         self._check_rounding()
-        rows = self._rows(points)
-        few = radius_summary(points, self.model.metric)
-        model._search(
-            Metric(few.points.astype(points.table.dtype), model.metric), summary_groups(points.groups, few)
-        )
-        deadline = None if model.time_limit is None else started + model.time_limit
-        search = AllPointsRadius(points, self._costs(), few, rows)
-        plan, radius, relaxed, late = search.solve(model.radius_, model.rounding, deadline)
-        self._store(points, plan, radius, relaxed, late)
-        model.unconstrained_radius_ = min(model.unconstrained_radius_ + few.movement, search.lower_bound)
-        model.price_of_fairness_ = 1.0 + relative_gap(radius, model.unconstrained_radius_)
-        del model.center_indices_  # rows of the summary
+        rows, limit = self._rows(points), model.time_limit
+        n_swaps = 24 + 4 * model.n_clusters if model.n_swaps is None else model.n_swaps
+        half = np.inf if limit is None else started + 0.5 * limit
+        sample = point_sample(points)
+        found = find_places(
+            points, sample, model.metric, rows, model.n_clusters,
+            SearchLimits(model.n_init, n_swaps, model.max_iter, half),
+            check_random_state(model.random_state), model._say,
+        )  # fmt: skip
+        deadline = None if limit is None else started + limit
+        model.cluster_centers_, model.n_iter_ = found.centers, found.n_iter
+        search = AllPointsRadius(points, self._costs(), sample, rows)
+        plan, radius, relaxed, late = search.solve(found.radius, model.rounding, deadline)
+        plain = min(search.lower_bound, found.start_radius)
+        if radius > found.start_radius:  # the farthest-first start may do better, and has a guarantee
+            model.cluster_centers_ = found.start
+            other = AllPointsRadius(points, self._costs(), sample, rows)
+            better = other.solve(found.start_radius, model.rounding, deadline)
+            if better[1] < radius:
+                plan, radius, relaxed, late = better
+            else:
+                model.cluster_centers_ = found.centers
+        self._store(points, plan, radius, relaxed, late or found.late)
+        model.lower_bound_, model.unconstrained_radius_ = found.lower_bound, plain
+        model.price_of_fairness_ = 1.0 + relative_gap(radius, plain)
 
     def _store(
         self, points: PartitionedPoints, plan: Plan, radius: float, relaxed: float, late: bool
@@ -99,9 +115,7 @@ class KCenter(Runner):
         self._refuse(sample_weight)
         self._check_rounding()
         points = self._batch(X, sensitive_features)
-        search = AllPointsRadius(
-            points, self._costs(), radius_summary(points, self.model.metric), self._rows(points)
-        )
+        search = AllPointsRadius(points, self._costs(), point_sample(points), self._rows(points))
         limit = self.model.time_limit
         deadline = None if limit is None else time.perf_counter() + limit
         plan, radius, _, _ = search.solve(self.model.radius_, self.model.rounding, deadline)

@@ -51,7 +51,7 @@ def cells(
     if np.dtype(getattr(labels, "dtype", object)).kind not in "iu":
         raise ValueError(f"labels must be integers, got {getattr(labels, 'dtype', type(labels).__name__)}")
     column = labels.to_frame() if hasattr(labels, "to_frame") else labels[:, None]
-    points = PartitionedPoints(Table(column, sensitive_features), missing=missing)
+    points = PartitionedPoints(Table(column, sensitive_features, labelled=False), missing=missing)
     counts: Counts = points.reduce(_counted, _merged, "counts")
     found = sorted(counts)
     signature = [s for s, _ in found]

@@ -16,7 +16,7 @@ from faircluster.groups import Groups
 from faircluster.refinement.bottleneck import Centers, CenterSearch
 from faircluster.sampling import stratified_sample
 
-__all__ = ["FoundCenters", "SearchLimits", "find_centers"]
+__all__ = ["FoundCenters", "SearchLimits", "best_start", "farthest_each", "find_centers"]
 
 Array = NDArray[Any]
 _LARGE = 100_000  # points above which centers are searched on a part
@@ -113,13 +113,42 @@ def find_centers(
     order = metric.order()
     if metric.n_points <= _LARGE:
         search = CenterSearch(metric, groups, rows, order, limits.deadline)
-        start, plain, bound = _best_start(search, n_clusters, limits.n_init, random_state, report)
+        start, plain, bound = best_start(search, n_clusters, limits.n_init, random_state, report)
         best, trail = search.improve(start, limits.n_swaps, random_state, limits.max_iter)
         return FoundCenters(trail, best.cost, plain, bound, len(trail) - 1, search.late)
     return _LargeSearch(metric, groups, rows, order, limits, random_state, report).run(n_clusters)
 
 
-def _best_start(
+def farthest_each(cost: Array, radius: float) -> tuple[NDArray[np.intp], int]:
+    """Points beyond a radius, per nearest center the farthest.
+
+    Parameters
+    ----------
+    cost : ndarray of shape (n, k)
+    radius : float
+
+    Returns
+    -------
+    rows : ndarray of int
+        About 10,000 at most.
+    n_beyond : int
+        How many points are beyond the radius.
+
+    Examples
+    --------
+    >>> farthest_each(np.array([[3.0, 9.0], [1.0, 9.0], [9.0, 4.0]]), 2.0)
+    (array([0, 2]), 2)
+    """
+    nearest, own = cost.argmin(axis=1), cost.min(axis=1)
+    beyond = np.flatnonzero(own > radius)
+    each = _FAR // cost.shape[1] + 1
+    by_center = beyond[np.lexsort((-own[beyond], nearest[beyond]))]
+    starts = np.searchsorted(nearest[by_center], np.arange(cost.shape[1]))
+    rank = np.arange(len(by_center)) - starts[nearest[by_center]]
+    return by_center[rank < each], len(beyond)
+
+
+def best_start(
     search: CenterSearch,
     n_clusters: int,
     n_init: int,
@@ -127,7 +156,27 @@ def _best_start(
     report: Callable[..., None],
     best: Centers | None = None,
 ) -> tuple[Centers, float, float]:
-    """Centers of least relaxed radius, the least radius without bounds, and the bound on any radius."""
+    """Choose the best of some farthest-first starts.
+
+    Parameters
+    ----------
+    search : CenterSearch
+    n_clusters, n_init : int
+    random_state : RandomState
+    report : callable
+        Takes a format and its arguments.
+    best : Centers, default=None
+        Centers to beat.
+
+    Returns
+    -------
+    centers : Centers
+        Of least relaxed radius.
+    plain : float
+        Least radius without bounds.
+    lower_bound : float
+        No centers have a smaller radius.
+    """
     weights = search.groups.weights
     held = None if weights is None else weights > 0
     plain, bound = np.inf, 0.0
@@ -178,7 +227,7 @@ class _LargeSearch:
             )
             start = search.probe(self._inside(part, best))
             if turn == 0:
-                start, _, below = _best_start(
+                start, _, below = best_start(
                     search, n_clusters, self.limits.n_init - 1, self.random_state, self.report, start
                 )
                 bound = max(bound, below)
@@ -197,14 +246,9 @@ class _LargeSearch:
 
     def _add_far(self, cost: Array, radius: float) -> int:
         """Let points beyond a radius stand for themselves, per center the farthest; how many there are."""
-        nearest, own = cost.argmin(axis=1)[self.order], cost.min(axis=1)[self.order]
-        beyond = np.flatnonzero(own > radius)
-        each = _FAR // cost.shape[1] + 1
-        by_center = beyond[np.lexsort((-own[beyond], nearest[beyond]))]
-        starts = np.searchsorted(nearest[by_center], np.arange(cost.shape[1]))
-        rank = np.arange(len(by_center)) - starts[nearest[by_center]]
-        self.whole[self.order[by_center[rank < each]]] = True
-        return len(beyond)
+        far, n_beyond = farthest_each(cost[self.order], radius)
+        self.whole[self.order[far]] = True
+        return n_beyond
 
     def _part(self, centers: NDArray[np.intp]) -> tuple[NDArray[np.intp], Groups]:
         """Points of the part in their order, and groups in which they stand for all.

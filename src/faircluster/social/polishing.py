@@ -18,7 +18,8 @@ __all__ = ["disjoint_balls", "polish"]
 Array = NDArray[Any]
 _NEAR = 1.003  # centers that cost up to this many times the best are a place to go on from
 _STRAY = 7  # restarts in a row without a new best, after which the best is gone back to
-_USUAL_GAP, _LEAST, _MOST = 2.5e-3, 0.5, 8.0  # where the bound leaves more room, more restarts may pay
+_USUAL_GAP, _LEAST, _MOST = 2.5e-3, 2.0, 8.0  # where the bound leaves more room, more restarts may pay
+_DRAWS = 20  # roundings of the relaxation of which the best is improved
 _RANK = 20.0  # mean rank of a facility that is brought in at little cost
 
 
@@ -42,10 +43,10 @@ def polish(
     n_centers : int
     n_restarts : int
         Restarts in a row without a better solution after which to stop, where the gap to the relaxation is
-        a quarter of a percent; in proportion to the gap, but from half to 8 times as many, if there are to be
-        k centers. They begin by turns with centers drawn from the relaxation, with some of the present ones
-        replaced at random or by what costs least, and with the present ones improved for groups that are
-        weighed at random.
+        a quarter of a percent; in proportion to the gap, but 2 to 8 times as many, if there are to be k
+        centers. They begin by turns with the best of some centers drawn from the relaxation, with some of
+        the present ones replaced at random or by what costs least, with the present ones improved for
+        groups that are weighed at random, and with any facilities.
     draw : RandomState
     stop : callable
         Asked before each restart whether to end.
@@ -172,16 +173,19 @@ def _restart(
     n_centers: int,
     draw: np.random.RandomState,
 ) -> NDArray[np.intp]:
-    """Centers to improve next, the four kinds by turns."""
-    kind = number % 4
+    """Centers to improve next, the five kinds by turns."""
+    kind = number % 5
     if kind == 0:
-        return search.extend(_drawn(chain, relaxation.y, draw, n_centers), n_centers)
+        drawn = [_drawn(chain, relaxation.y, draw, n_centers) for _ in range(_DRAWS)]
+        return search.extend(min(drawn, key=search.instance.cost), n_centers)
     if kind == 1:
         return _disturbed(here, relaxation.y, draw)
     if kind == 2:
         m = len(relaxation.multipliers)
         return search.improve(here, 0.5 * relaxation.multipliers + 0.5 * draw.dirichlet(np.ones(m)))
-    return _exchanged(search, here, draw)
+    if kind == 3:
+        return _exchanged(search, here, draw)
+    return draw.choice(search.instance.n_facilities, len(here), replace=False).astype(np.intp)
 
 
 def _exchanged(search: SwapSearch, centers: Array, draw: np.random.RandomState) -> NDArray[np.intp]:
