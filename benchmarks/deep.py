@@ -21,6 +21,7 @@ from benchmarks import harness
 from benchmarks.harness import Task
 
 Params = dict[str, Any]
+HISTORY = ("start", "stage", "epoch", "loss", "predicted_balance", "moved", "seconds")
 SEEDS = range(3)
 DEEP_DATA = ("mnist_usps", "reverse_mnist", "har")
 TABLES = ("census", "bank", "credit")
@@ -88,7 +89,7 @@ def fit(
     tabular = dataset in TABLES
     train = "all" if dataset == "har" else "train"
     X, groups, target = table(dataset) if tabular else images_or_signals(dataset, train, rows)
-    k = len(np.unique(target))
+    k, counts = len(np.unique(target)), np.unique(np.asarray(groups), return_counts=True)[1]
     settings = dict(METHODS[method])
     if eps is not None:
         settings["bounds"] = FairnessBounds.interval(eps)
@@ -101,6 +102,7 @@ def fit(
     result = {
         "network": scores(target, model.labels_, groups, k),
         "fair": scores(target, model.fair_labels_, groups, k),
+        "best_balance": float(counts.min() / counts.max()),  # of proportional clusters
         "violation": model.violation_,
         "gap": model.gap_,
         "start_scores": model.scores_,
@@ -109,6 +111,9 @@ def fit(
         "network_kind": model.network_kind_,
         "image_augmentation": not tabular and dataset != "har" and method == "best",
         "epochs": model.n_iter_,
+        "history": [
+            {name: row[name] for name in HISTORY if row.get(name) is not None} for row in model.history_
+        ],
         "epoch_seconds": {
             stage: float(
                 np.median([row["seconds"] for row in model.history_ if row["stage"] == stage] or [0.0])

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import kcenter_page, report_page, scale_page, social_page
+from benchmarks import deep_page, kcenter_page, report_page, scale_page, social_page
 from benchmarks.claims import Rows, judge, optimum_difference, pairs, point_lps, seconds
 from benchmarks.harness import RESULTS, ROOT, Row
 from benchmarks.transport import SCALE
@@ -359,11 +359,13 @@ def main(argv: list[str] | None = None) -> int:
     report_page.write(options.results, options.docs)
     kcenter_page.write(options.results, options.docs, table, environments)
     scale_page.write(options.results, options.docs, table, environments)
+    deep_page.write(options.results, options.docs, table, environments)
     verdicts = [
         *judge(options.results),
         *report_page.judge(options.results),
         *kcenter_page.judge(options.results),
         *scale_page.judge(options.results),
+        *deep_page.judge(options.results),
     ]
     broken = [promise for promise, verdict in verdicts if verdict and not verdict.kept]
     for promise in broken:
