@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faircluster.social.bundles import Bundles
 from faircluster.social.instance import SocialInstance
 from faircluster.social.pricing import fractional_costs
 from faircluster.social.relaxation import SocialRelaxation
@@ -19,7 +20,7 @@ Array = NDArray[Any]
 _NEAR = 1.003  # centers that cost up to this many times the best are a place to go on from
 _STRAY = 7  # restarts in a row without a new best, after which the best is gone back to
 _USUAL_GAP, _LEAST, _MOST = 2.5e-3, 2.0, 8.0  # where the bound leaves more room, more restarts may pay
-_DRAWS = 20  # roundings of the relaxation of which the best is improved
+_DRAWS, _FIRST_DRAWS = 20, 200  # roundings of the relaxation of which the best is improved
 _RANK = 20.0  # mean rank of a facility that is brought in at little cost
 
 
@@ -54,7 +55,8 @@ def polish(
     Returns
     -------
     ndarray of shape (n_centers,), int
-        At most as dear as the best start, as the disjoint balls of the relaxation, and as all else tried.
+        At most as dear as the best start, as the disjoint balls of the relaxation (Abbasi et al.), as the
+        best of 200 randomised roundings of it (Makarychev & Vakilian), and as all else tried.
 
     Examples
     --------
@@ -66,8 +68,10 @@ def polish(
     [1, 4]
     """
     instance = search.instance
+    bundles = Bundles(instance, relaxation.y)
     best, least = starts[0], np.inf
-    for start in _first(search, starts, relaxation, n_centers):
+    rounded = bundles.best(_FIRST_DRAWS, draw)
+    for start in (*_first(search, starts, relaxation, n_centers), rounded[:n_centers]):
         found = search.improve(search.extend(start, n_centers))
         cost = instance.cost(found)
         if cost < least:
@@ -76,7 +80,7 @@ def polish(
     # the largest of several costs has many local optima: from time to time a slightly worse one is accepted
     here, quiet, number = best, 0, 0
     while quiet < _patience(n_restarts, least, relaxation, n_centers == instance.n_clusters) and not stop():
-        start = _restart(search, number, here, chain, relaxation, n_centers, draw)
+        start = _restart(search, number, here, chain, bundles, relaxation, n_centers, draw)
         found = search.improve(start)
         cost = instance.cost(found)
         number, quiet = number + 1, quiet + 1
@@ -169,12 +173,15 @@ def _restart(
     number: int,
     here: Array,
     chain: Array,
+    bundles: Bundles,
     relaxation: SocialRelaxation,
     n_centers: int,
     draw: np.random.RandomState,
 ) -> NDArray[np.intp]:
-    """Centers to improve next, the five kinds by turns."""
+    """Centers to improve next, the five kinds by turns; the relaxation is rounded in two ways by turns."""
     kind = number % 5
+    if kind == 0 and number % 2:
+        return search.extend(bundles.best(_DRAWS, draw)[:n_centers], n_centers)
     if kind == 0:
         drawn = [_drawn(chain, relaxation.y, draw, n_centers) for _ in range(_DRAWS)]
         return search.extend(min(drawn, key=search.instance.cost), n_centers)
