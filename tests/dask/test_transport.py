@@ -71,6 +71,24 @@ def test_few_points_are_brought_together():
     assert (loads_of(labels_of(points, plan), *_parts(groups), quotas.shape) == quotas).all()
 
 
+def test_a_cluster_far_from_the_others_gives_points_away_though_its_border_is_far(monkeypatch):
+    """Thousands of points lie nearer to a border, between two clusters that keep theirs."""
+    monkeypatch.setattr(module, "_MARGINS", 64)
+    monkeypatch.setattr(module, "_FEWEST", 16)
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.uniform(0, 1, 8_000), rng.normal(100, 1, 4_000)])[:, None]
+    points = partitioned(X, np.full(len(X), "a"), [5_000, 0, 7_000])
+    costs = EuclideanCosts(np.array([[0.0], [1.0], [100.0]]), 2)
+    free = module.price_point(points, costs, np.zeros((1, 3)))
+    quotas = free.loads + np.array([[0.0, 5.0, -5.0]])
+    monkeypatch.setattr(module, "_IMPROVEMENTS", 0)
+    plan = settle_all(points, costs, quotas, np.zeros((1, 3)), 0.1)
+    exact = transport(DistanceCosts(X, costs.centers), np.zeros(len(X), dtype=np.int32), quotas)
+    assert plan.values == pytest.approx(exact.values, rel=1e-12)
+    assert np.bincount(labels_of(points, plan)).tolist() == quotas[0].tolist()
+    assert plan.collected < 2_000
+
+
 def _parts(groups):
     return np.unique(groups, return_inverse=True)[1].astype(np.int32), None
 

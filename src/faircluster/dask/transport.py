@@ -1,9 +1,9 @@
 """The exact assignment of all points to quotas, with only the points next to a border at the driver.
 
 At prices every point has a cheapest cluster, and a margin: how much worse the second choice is. Quotas are
-met by moving points of small margin. Those below a threshold are collected, the engine settles them, and as
-long as its prices differ from those sent out by no more than the threshold, no other point could have moved:
-the assignment of all points is optimal for its quotas.
+met by moving points of small margin. Those below a threshold, one for each signature and cluster, are
+collected and the engine settles them. As long as no cluster gets dearer than another by more than its
+threshold, no other point could have moved: the assignment of all points is optimal for its quotas.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from faircluster.distances import DenseCosts
 __all__ = ["Plan", "PricePoint", "Share", "labels_by_plan", "price_point", "settle_all"]
 
 Array = NDArray[Any]
-_MARGINS = 65_536  # smallest margins that are looked at in all, and points collected at most at once
-_FEWEST = 256  # of each signature
+_MARGINS = 65_536  # smallest margins that are looked at in all, and points collected at first
+_FEWEST = 256  # of each signature and cluster
 _PATIENCE = 4.0  # points collected, at first, for every point that has to move
 _IMPROVEMENTS = 4
 _ROUNDS = 30
@@ -43,7 +43,7 @@ class Share:
     signature : ndarray of shape (m,), int32
     amounts : ndarray of shape (m, k), int64
         How many of the equal points go to each cluster.
-    threshold : ndarray of shape (S,)
+    threshold : ndarray of shape (S, k)
         Margins of the points are not above it.
     """
 
@@ -90,8 +90,8 @@ class PricePoint:
     loads : ndarray of shape (S, k)
     values : ndarray of shape (S,)
         Cost, prices aside.
-    margins : list of S ndarrays
-        The smallest margins of each signature, different ones, increasing.
+    margins : list of S k ndarrays
+        The smallest margins of each signature and cluster, different ones, increasing.
     """
 
     loads: Array
@@ -140,23 +140,23 @@ def settle_all(
     Notes
     -----
     A pass for the margins, one to collect, seldom more. What is collected is some points for every point
-    that is off its quota, at most 65,536 different ones; if that is too few, prices are improved on all
-    points until they are off by less.
+    that is off its quota, at first at most 65,536 different ones; if that is too few, prices are improved on
+    all points until they are off by less. Where even that does not suffice, more points are collected, in the
+    end all, so that it ends.
     """
-    S = len(quotas)
-    cap = max(_MARGINS // S, _FEWEST)
+    S, k = quotas.shape
+    cap, most = max(_MARGINS // (S * k), _FEWEST), _MARGINS / S
     patience, collected, improved = _PATIENCE, 0, 0
     for _ in range(_ROUNDS):
         here = price_point(points, costs, prices, cap)
-        off = np.maximum(here.loads - quotas, 0.0).sum(axis=1)
-        if off.sum() == 0:
+        over = np.maximum(here.loads - quotas, 0.0)
+        if over.sum() == 0:
             return Plan(costs, prices, quotas, here.values, collected=collected)
-        if (_PATIENCE * off > 0.5 * cap).any() and improved < _IMPROVEMENTS:
-            prices = _improved(points, costs, quotas, prices, temperature * 0.2**improved, cap / 64)
+        if (_PATIENCE * over.sum(axis=1) > 0.5 * most).any() and improved < _IMPROVEMENTS:
+            prices = _improved(points, costs, quotas, prices, temperature * 0.2**improved, most / 64)
             improved += 1
             continue
-        wanted = np.where(off > 0, np.ceil(patience * (off + 32)), 0).astype(int)
-        threshold = np.array([_nth(here.margins[s], wanted[s], cap) for s in range(S)])
+        threshold, exhausted = _thresholds(here, over, patience, cap)
         near = partial(_near, costs=costs, prices=prices, threshold=threshold)
         found = points.ask(near, "collect")
         collected = max(collected, sum(len(part.points) for part in found.values()))
@@ -164,6 +164,7 @@ def settle_all(
         if plan is not None:
             return replace(plan, collected=collected)
         patience *= 4.0
+        cap *= 4 if exhausted else 1
     raise RuntimeError(
         f"the assignment of {points.n_rows} points did not settle in {_ROUNDS} passes: the costs of too many "
         "different points tie"
@@ -201,7 +202,7 @@ def labels_by_plan(X: Array, signature: NDArray[np.int32], plan: Plan, share: Sh
     labels, margin, _ = assign_by_price(plan.costs(X), signature, plan.prices)
     if share is None:
         return labels
-    near = np.flatnonzero(margin <= (share.threshold * (1 + 1e-9))[signature])
+    near = np.flatnonzero(margin <= (share.threshold * (1 + 1e-9))[signature, labels])
     keys, _, inverse, _ = _distinct(_keys_of(plan.costs, X[near]), signature[near])
     mine = {key.tobytes(): i for i, key in enumerate(keys)}
     rows = near[np.argsort(inverse, kind="stable")]
@@ -243,9 +244,11 @@ def _distinct(X: Array, signature: NDArray[np.int32]) -> tuple[Array, Array, Arr
 
 def _price_point(part: Part, *, costs: Costs, prices: Array, cap: int) -> PricePoint:
     labels, margin, own = assign_by_price(costs(part.X), part.signature, prices)
-    S = len(prices)
+    S, k = prices.shape
     values = np.bincount(part.signature, own, minlength=S)
-    margins = [_smallest(margin[part.signature == s], cap) for s in range(S)]
+    cell = part.signature * np.int64(k) + labels
+    ends = np.cumsum(np.bincount(cell, minlength=S * k))[:-1]
+    margins = [_smallest(each, cap) for each in np.split(margin[np.argsort(cell, kind="stable")], ends)]
     return PricePoint(loads_of(labels, part.signature, None, prices.shape), values, margins)
 
 
@@ -281,9 +284,9 @@ class _Near:
 
 
 def _near(part: Part, *, costs: Costs, prices: Array, threshold: Array) -> _Near:
-    """Points whose margin is within the threshold of their signature, equal ones once."""
+    """Points whose margin is within the threshold of their signature and cluster, equal ones once."""
     labels, margin, own = assign_by_price(costs(part.X), part.signature, prices)
-    rows = np.flatnonzero(margin <= threshold[part.signature])
+    rows = np.flatnonzero(margin <= threshold[part.signature, labels])
     loads = loads_of(labels[rows], part.signature[rows], None, prices.shape)
     values = np.bincount(part.signature[rows], own[rows], minlength=len(prices))
     keys = _keys_of(costs, part.X[rows])
@@ -295,13 +298,26 @@ def _near(part: Part, *, costs: Costs, prices: Array, threshold: Array) -> _Near
 # ---- on the driver
 
 
-def _nth(margins: Array, n: int, cap: int) -> float:
-    """Return the n-th smallest margin; -1 when none is wanted, infinity when all points are."""
-    if n == 0:
-        return -1.0
-    if n <= len(margins):
-        return float(margins[n - 1])
-    return np.inf if len(margins) < cap else float(margins[-1])
+def _thresholds(here: PricePoint, over: Array, patience: float, cap: int) -> tuple[Array, bool]:
+    """Margins up to which points are collected, and whether more of them would be, if they were known.
+
+    So many points of a signature as suffice if borders are alike, wherever they are; and of each cluster some
+    for every one that must leave it, however far its border is.
+    """
+    S, k = over.shape
+    threshold, exhausted = np.full((S, k), -1.0), False
+    for s in np.flatnonzero(over.sum(axis=1)):
+        lists = here.margins[s * k : (s + 1) * k]
+        union = np.sort(np.concatenate(lists))
+        common = np.ceil(patience * (over[s].sum() + 32))
+        level = union[int(common) - 1] if common <= len(union) else np.inf
+        for j, listed in enumerate(lists):
+            wanted = max(np.searchsorted(listed, level, "right"), np.ceil(patience * over[s, j]), 1)
+            short = wanted >= len(listed)
+            threshold[s, j] = listed[int(wanted) - 1] if not short else np.inf
+            if short and len(listed) >= cap:  # there are more, of which nothing is known
+                threshold[s, j], exhausted = listed[-1], True
+    return threshold, exhausted
 
 
 def _improved(
@@ -332,17 +348,17 @@ def _settled(
     count = np.concatenate([found[i].count for i in order]).astype(np.float64)
     away = sum((found[i].loads for i in order), np.zeros(quotas.shape))
     left = quotas - (here.loads - away)
-    used = np.flatnonzero(threshold >= 0)
+    used = threshold[:, 0] >= 0
     # those of signatures that are not looked at stay where they are
-    left[threshold < 0] = 0.0
+    left[~used] = 0.0
     if (left < 0).any():
         return None, prices  # too few points of a cluster that must give some away
     source = costs(X)
     matrix = DenseCosts(source.block(0, len(X)).astype(np.float64))
     moved = transport(matrix, signature, left, prices, count)
     change = moved.prices - prices
-    steps = change.max(axis=1) - change.min(axis=1)
-    if (steps[used] > threshold[used]).any():
+    dearer = change - change.min(axis=1, keepdims=True)
+    if (dearer[used] > threshold[used]).any():
         return None, moved.prices
     values = here.values - sum((found[i].values for i in order), np.zeros(len(prices))) + moved.values
     amounts = _amounts(moved, count, quotas.shape[1])
