@@ -18,6 +18,7 @@ __all__ = [
     "optimum_difference",
     "pairs",
     "point_lps",
+    "promise_rows",
     "seconds",
     "social_lines",
 ]
@@ -329,6 +330,17 @@ CLAIMS: list[tuple[str, str, Callable[[Rows], Verdict | None]]] = [
     ),
     ("social_lloyd", "Fair-Lloyd, 2,000,000 x 10, k = 10, 4 groups: within five minutes", lloyd_large),
 ]
+
+
+def promise_rows(
+    judged: list[tuple[str, Verdict | None]], missing: str = "not measured yet"
+) -> list[tuple[str, str, str]]:
+    """Promise, what was measured, and whether it is kept: rows of a table."""
+    words = {True: "yes", False: "**no**"}
+    return [
+        (promise, missing, "") if found is None else (promise, found.measured, words[found.kept])
+        for promise, found in judged
+    ]
 
 
 def judge(results: Path) -> list[tuple[str, Verdict | None]]:

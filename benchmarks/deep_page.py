@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.claims import Rows, Verdict
+from benchmarks.claims import Rows, Verdict, promise_rows
 from benchmarks.deep import DEEP_DATA, METHODS, TABLES
 from benchmarks.harness import Row
 
@@ -176,11 +176,7 @@ def write(results: Path, docs: Path, table: Any, environments: Any) -> None:
     rows = Rows(results / "deep.json")
     if not rows.all:
         return
-    kept = {True: "yes", False: "**no**"}
-    promises = [
-        (promise, *(("too few rows yet", "") if found is None else (found.measured, kept[found.kept])))
-        for promise, found in judge(results)
-    ]
+    promises = promise_rows(judge(results), "too few rows yet")
     images = docs / "images"
     parts = [
         "# Benchmarks: deep fair clustering",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.claims import Rows, Verdict
+from benchmarks.claims import Rows, Verdict, promise_rows
 from benchmarks.harness import Row
 from benchmarks.kcenter_pictures import draw_rounding, draw_seconds, draw_slacks, save
 
@@ -184,11 +184,7 @@ def write(
     rows = Rows(results / "kcenter.json")
     if not rows.all:
         return
-    kept = {True: "yes", False: "**no**"}
-    promises = [
-        (promise, *(("not measured yet", "") if found is None else (found.measured, kept[found.kept])))
-        for promise, found in judge(results)
-    ]
+    promises = promise_rows(judge(results))
     parts = [
         "# Benchmarks: fair k-center",
         "Made by `python -m benchmarks.render` from `benchmarks/results/kcenter.json`; no number is typed by "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import deep_page, kcenter_page, report_page, scale_page, social_page
-from benchmarks.claims import Rows, judge, optimum_difference, pairs, point_lps, seconds
+from benchmarks.claims import Rows, judge, optimum_difference, pairs, point_lps, promise_rows, seconds
 from benchmarks.harness import RESULTS, ROOT, Row
 from benchmarks.transport import SCALE
 
@@ -51,11 +51,7 @@ def memory(row: Row) -> str:
 
 
 def promises(results: Path) -> str:
-    rows = []
-    for promise, verdict in judge(results):
-        measured = ("not measured yet", "") if verdict is None else (verdict.measured, _yes(verdict.kept))
-        rows.append((promise, *measured))
-    return table(("promise", "measured", "kept"), rows)
+    return table(("promise", "measured", "kept"), promise_rows(judge(results)))
 
 
 def rivals(rows: Rows) -> str:
@@ -255,10 +251,6 @@ def _in_steps(steps: dict[str, float]) -> str:
     named = {step: spent for step, spent in steps.items() if step != "total"}
     named["quotas"] = steps["total"] - sum(named.values())
     return " (" + ", ".join(f"{step} {duration(spent)}" for step, spent in named.items()) + ")"
-
-
-def _yes(kept: bool) -> str:
-    return "yes" if kept else "**no**"
 
 
 # ---- picture

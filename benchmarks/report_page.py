@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.claims import Rows, Verdict, seconds
+from benchmarks.claims import Rows, Verdict, promise_rows, seconds
 from benchmarks.harness import Row
 
 __all__ = ["judge", "write"]
@@ -52,11 +52,7 @@ def write(results: Path, docs: Path) -> None:
     rows = Rows(results / "report.json")
     if not rows.all:
         return
-    kept = {True: "yes", False: "**no**"}
-    promises = [
-        [promise, *(("not measured yet", "") if found is None else (found.measured, kept[found.kept]))]
-        for promise, found in judge(results)
-    ]
+    promises = promise_rows(judge(results))
     cores = sorted({row["environment"]["cores"] for row in rows.all})
     busy = max(row["busy_by_others"] for row in rows.all)
     parts = [

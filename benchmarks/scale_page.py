@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.claims import Rows, Verdict
+from benchmarks.claims import Rows, Verdict, promise_rows
 from benchmarks.harness import Row
 from benchmarks.scale import SIZES, WORKER_GIB
 
@@ -133,11 +133,7 @@ def write(results: Path, docs: Path, table: Any, environments: Any) -> None:
     rows = Rows(results / "scale.json")
     if not rows.all:
         return
-    kept = {True: "yes", False: "**no**"}
-    promises = [
-        (promise, *(("not measured yet", "") if found is None else (found.measured, kept[found.kept])))
-        for promise, found in judge(results)
-    ]
+    promises = promise_rows(judge(results))
     drawn = len(_growth(rows)) > 1
     if drawn:
         _draw(_growth(rows), docs / "images" / PICTURE)

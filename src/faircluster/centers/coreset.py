@@ -20,7 +20,14 @@ from faircluster.centers.seeding import canonical_order
 from faircluster.distances import BLOCK_ROWS, DistanceCosts, map_blocks
 from faircluster.sampling import spread_sample
 
-__all__ = ["Coreset", "mean_coreset", "merge_mean_coresets", "merge_radius_coresets", "radius_coreset"]
+__all__ = [
+    "Coreset",
+    "mean_coreset",
+    "merge_mean_coresets",
+    "merge_radius_coresets",
+    "radius_coreset",
+    "stacked",
+]
 
 Array = NDArray[Any]
 
@@ -106,7 +113,7 @@ def merge_mean_coresets(parts: Sequence[Coreset], size: int, power: int = 2) -> 
     -------
     Coreset
     """
-    points, signature, weights = _stacked(parts)
+    points, signature, weights = stacked(parts)
     moved = sum(part.movement for part in parts)
     members = np.bincount(signature)
     crowded = members > 4 * size
@@ -115,7 +122,7 @@ def merge_mean_coresets(parts: Sequence[Coreset], size: int, power: int = 2) -> 
     again = crowded[signature]
     few = _by_signature(points[again], signature[again], weights[again], 2 * size, power, moved)
     kept = Coreset(points[~again], signature[~again], weights[~again], 0.0)
-    points, signature, weights = _stacked([kept, few])
+    points, signature, weights = stacked([kept, few])
     return Coreset(points, signature, weights, few.movement)
 
 
@@ -202,7 +209,7 @@ def merge_radius_coresets(parts: Sequence[Coreset], size: int, metric: str = "eu
     -------
     Coreset
     """
-    points, signature, weights = _stacked(parts)
+    points, signature, weights = stacked(parts)
     moved = max(part.movement for part in parts)
     if len(points) <= 4 * size * len(np.unique(signature)):
         return Coreset(points, signature, weights, moved)
@@ -225,7 +232,8 @@ def _covered(
     return Coreset(X[rows[at]], s.astype(np.int32), table[s * count + at], moved + float(radius))
 
 
-def _stacked(parts: Sequence[Coreset]) -> tuple[Array, Array, Array]:
+def stacked(parts: Sequence[Coreset]) -> tuple[Array, Array, Array]:
+    """Points, signatures and weights of all coresets, in their order."""
     return (
         np.concatenate([part.points for part in parts]),
         np.concatenate([part.signature for part in parts]),

@@ -6,7 +6,6 @@ import time
 import warnings
 from typing import Any
 
-import numpy as np
 from sklearn.utils import check_random_state
 
 from faircluster.assignment.problem import relative_gap
@@ -19,7 +18,6 @@ from faircluster.dask.relaxed import Costs
 from faircluster.dask.runner import Runner
 from faircluster.dask.summaries import point_sample
 from faircluster.dask.transport import Plan
-from faircluster.refinement.find_centers import SearchLimits
 
 __all__ = ["KCenter"]
 
@@ -49,12 +47,10 @@ class KCenter(Runner):
         model._check_parameters()
         self._check_rounding()
         rows, limit = self._rows(points), model.time_limit
-        n_swaps = 24 + 4 * model.n_clusters if model.n_swaps is None else model.n_swaps
-        half = np.inf if limit is None else started + 0.5 * limit
         sample = point_sample(points)
         found = find_places(
             points, sample, model.metric, rows, model.n_clusters,
-            SearchLimits(model.n_init, n_swaps, model.max_iter, half),
+            model._search_limits(started),
             check_random_state(model.random_state), model._say,
         )  # fmt: skip
         deadline = None if limit is None else started + limit

@@ -13,6 +13,7 @@ from faircluster.centers.coreset import (
     merge_mean_coresets,
     merge_radius_coresets,
     radius_coreset,
+    stacked,
 )
 from faircluster.centers.seeding import canonical_order
 from faircluster.dask.partitions import Part, PartitionedPoints
@@ -98,9 +99,7 @@ def _sampled_part(part: Part, *, n_signatures: int, size: int) -> Coreset:
 
 
 def _sampled(parts: Sequence[Coreset], *, n_signatures: int) -> Coreset:
-    points = np.concatenate([part.points for part in parts])
-    signature = np.concatenate([part.signature for part in parts])
-    weights = np.concatenate([part.weights for part in parts])
+    points, signature, weights = stacked(parts)
     if len(points) <= 2 * _SAMPLE:
         return Coreset(points, signature, weights, np.inf)
     rows, weights = stratified_sample(signature, n_signatures, _SAMPLE, weights)

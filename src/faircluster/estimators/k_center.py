@@ -226,10 +226,7 @@ class FairKCenter(  # type: ignore[misc]
         bounds = self._bounds_on(groups)
         rows = bounds.rows(groups, self.n_clusters, self.size_min, self.size_max)
         check_feasible(groups, bounds, self.n_clusters, self.size_min, self.size_max)
-        limit = self.time_limit
-        n_swaps = 24 + 4 * self.n_clusters if self.n_swaps is None else self.n_swaps
-        deadline = np.inf if limit is None else started + 0.5 * limit
-        limits = SearchLimits(self.n_init, n_swaps, self.max_iter, deadline)
+        limit, limits = self.time_limit, self._search_limits(started)
         found = find_centers(metric, groups, rows, self.n_clusters, limits, random_state, self._say)
 
         def left() -> float | None:
@@ -257,6 +254,12 @@ class FairKCenter(  # type: ignore[misc]
                 RuntimeWarning,
                 stacklevel=3,
             )
+
+    def _search_limits(self, started: float) -> SearchLimits:
+        """Half of the time, if it is limited, is for the centers."""
+        n_swaps = 24 + 4 * self.n_clusters if self.n_swaps is None else self.n_swaps
+        deadline = np.inf if self.time_limit is None else started + 0.5 * self.time_limit
+        return SearchLimits(self.n_init, n_swaps, self.max_iter, deadline)
 
     def _say(self, message: str, *values: Any) -> None:
         logger.log(logging.INFO if self.verbose else logging.DEBUG, f"FairKCenter: {message}", *values)
