@@ -110,19 +110,13 @@ def _measured(
     model: Any, n: int, d: int, groups: int, workers: int, partition: int, figures: Any
 ) -> dict[str, Any]:
     import dask.dataframe as dd
-    from distributed import Client, LocalCluster
 
+    from faircluster.dask.files import local_workers
     from faircluster.metrics import additive_violation
 
     names = files(n, d, groups, partition)
     out = tempfile.TemporaryDirectory(prefix="faircluster-labels-")
-    with (
-        out as folder,
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=f"{WORKER_GIB}GiB", dashboard_address=None
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with out as folder, local_workers(workers, WORKER_GIB << 30) as client:
         frame = dd.read_parquet(names)
         frame[["x0"]].head(10)  # the workers have started
         peak, traffic = _Peak(client), _loopback_bytes()

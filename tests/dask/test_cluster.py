@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from faircluster import FairKCenter, FairKMeans
+from faircluster import FairKCenter, FairKMeans, SociallyFairKMeans
 from faircluster.dask.partitions import PartitionedPoints
 from tests.dask.cases import arrays, blobs
 
@@ -18,8 +18,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # what distributed says about
 MODELS = {
     "k-means": lambda: FairKMeans(4, random_state=0, n_init=1, n_swaps=0),
     "k-center": lambda: FairKCenter(4, random_state=0, n_init=1, n_swaps=4),
+    "social": lambda: SociallyFairKMeans(4, random_state=0, n_init=1),
 }
-PHASES = {"k-means": ["read", "summary", "prices", "means", "margins", "collect"], "k-center": ["classes"]}
+PHASES = {
+    "k-means": ["read", "summary", "prices", "means", "margins", "collect"],
+    "k-center": ["sample", "far points", "distances", "classes", "radius"],
+    "social": ["sweep"],
+}
 
 
 @contextlib.contextmanager
@@ -37,8 +42,12 @@ def fitted(kind):
     X, groups = blobs(3_000, seed=5)
     dX, dg = arrays(X, groups, [500] * 6)
     model = MODELS[kind]().fit(dX, sensitive_features=dg)
-    cost = model.inertia_ if kind == "k-means" else model.radius_
-    return cost, model.quotas_, np.asarray(model.labels_.compute())
+    found = (
+        model.group_costs_
+        if kind == "social"
+        else [model.inertia_ if kind == "k-means" else model.radius_, *model.quotas_.ravel()]
+    )
+    return np.asarray(found), np.asarray(model.labels_.compute())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +57,7 @@ def alone():
 
 
 def same(one, two):
-    return one[0] == two[0] and (one[1] == two[1]).all() and (one[2] == two[2]).all()
+    return all((a == b).all() for a, b in zip(one, two, strict=True))
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])

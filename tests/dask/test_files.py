@@ -3,6 +3,7 @@
 import errno
 import os
 
+import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -114,3 +115,11 @@ def test_columns_read_back_alone_are_counted(tmp_path):
     )  # Dask joins partitions
     expected = additive_violation(table["cluster"], table["sex"], bounds="exact")
     assert additive_violation(back["cluster"], back["sex"], bounds="exact") == expected > 0
+
+
+def test_partitions_stay_where_they_are():
+    with files.local_workers(2, 1 << 29) as client:
+        assert client.submit(lambda: 1).result() == 1
+        assert len(client.nthreads()) == 2
+        assert "stealing" not in client.cluster.scheduler.periodic_callbacks
+    assert dask.config.get("distributed.scheduler.work-stealing") is not False

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_large", "open_frame", "start_workers", "write_frame"]
+__all__ = ["is_large", "local_workers", "open_frame", "start_workers", "write_frame"]
 
 _GROWTH = {".csv": 2.0, ".parquet": 5.0}  # memory a table takes, about, for every byte on disk
 _SHARE = 0.4  # of the free memory that a table may fill before it is left on disk
@@ -149,7 +149,7 @@ def start_workers(address: str) -> Iterator[Any]:
         No scheduler answers there.
     """
     import psutil
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if address != "local":
         with Client(address, timeout=_PATIENCE) as client:
@@ -157,9 +157,34 @@ def start_workers(address: str) -> Iterator[Any]:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = int(_WORKERS_SHARE * psutil.virtual_memory().available / cores)
+    with local_workers(cores, limit) as client:
+        yield client
+
+
+@contextmanager
+def local_workers(n_workers: int, memory_limit: int) -> Iterator[Any]:
+    """Processes of one thread on this machine, between which no partition travels.
+
+    Work stealing is off: every partition costs the same, and a stolen task takes its partition along, so
+    that traffic would grow with the rows.
+
+    Parameters
+    ----------
+    n_workers : int
+    memory_limit : int
+        Bytes of each; partitions beyond it are spilled to disk.
+
+    Yields
+    ------
+    distributed.Client
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
     with (
+        dask.config.set({"distributed.scheduler.work-stealing": False}),
         LocalCluster(
-            n_workers=cores, threads_per_worker=1, memory_limit=limit, dashboard_address=None
+            n_workers=n_workers, threads_per_worker=1, memory_limit=memory_limit, dashboard_address=None
         ) as cluster,
         Client(cluster) as client,
     ):
