@@ -163,7 +163,7 @@ def start_workers(address: str) -> Iterator[Any]:
 
 @contextmanager
 def local_workers(n_workers: int, memory_limit: int) -> Iterator[Any]:
-    """Processes of one thread on this machine, between which no partition travels.
+    """Start processes of one thread on this machine, between which no partition travels.
 
     Work stealing is off: every partition costs the same, and a stolen task takes its partition along, so
     that traffic would grow with the rows.
