@@ -189,6 +189,7 @@ def plan(quick: bool) -> Iterator[Task]:
                 yield Task("fit", {"dataset": dataset, "method": method, "seed": seed}, timeout=20_000)
             for method in ("kmeans", "fair_kmeans"):
                 yield Task("rival", {"dataset": dataset, "method": method, "seed": seed}, timeout=4000)
+    for seed in SEEDS:
         for method in ("best", "paper"):
             for eps in (0.01, 0.02, 0.03, 0.04):  # Table 4
                 params = {"dataset": "mnist_usps", "method": method, "seed": seed, "eps": eps}

@@ -224,6 +224,9 @@ def write_row(path: Path, row: Row) -> None:
 def main(name: str, jobs: Jobs, plan: Callable[[bool], Iterable[Task]], argv: list[str] | None = None) -> int:
     """Command line of a script: measure its plan, or one job of it (what a child process does)."""
     options = _parser(name).parse_args(argv)
+    beside = ROOT.parent / "shared" / "data"
+    if beside.is_dir():  # else the loaders fetch
+        os.environ.setdefault("FAIRCLUSTER_DATA", str(beside))
     if options.job:
         print(json.dumps(measure(jobs[options.job], json.loads(options.params))))
         return 0

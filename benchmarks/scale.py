@@ -9,6 +9,7 @@ by partition, into the folder of FAIRCLUSTER_SCRATCH, else a temporary one that 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -131,10 +132,12 @@ def _measured(
         written = time.perf_counter() - begun
         back = dd.read_parquet(folder)
         checked = additive_violation(back["cluster"], back["group"], bounds=0.2)
-        rows = len(back)
+        labels = back["cluster"].compute().to_numpy(dtype=np.int32)  # in the order of the table
     return {
         **figures(),
-        "rows": rows,
+        "rows": len(labels),
+        "quotas": model.quotas_.tolist(),
+        "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
         "violation": model.violation_,
         "violation_checked": checked,
         "gap": model.gap_,

@@ -69,11 +69,22 @@ def linear_time(rows: Rows) -> Verdict | None:
     return Verdict(words, each[-1] <= 1.1 * min(each[:-1]))
 
 
-def two_workers(rows: Rows) -> Verdict | None:
-    one = next(iter(rows.select("kmeans", workers=1)), None)
-    two = None if one is None else rows.find("kmeans", one["params"], workers=2)
-    if one is None or two is None:
+def same_labels(rows: Rows) -> Verdict | None:
+    """Whether cost, quotas and every label are the same for one and two workers."""
+    pair = _one_and_two(rows)
+    if pair is None:
         return None
+    kept = all(
+        pair[0]["result"][name] == pair[1]["result"][name] for name in ("cost", "quotas", "labels_sha256")
+    )
+    return Verdict(f"{pair[0]['result']['rows']:,} labels", kept)
+
+
+def two_workers(rows: Rows) -> Verdict | None:
+    pair = _one_and_two(rows)
+    if pair is None:
+        return None
+    one, two = pair
     factor = _in_passes(one) / _in_passes(two)
     return Verdict(f"{factor:.2f} times", factor >= 1.6)
 
@@ -89,6 +100,7 @@ CLAIMS: list[tuple[str, Callable[[Rows], Verdict | None]]] = [
         "FairKCenter, x 8, k = 32, 8 groups: radius at most 10 % above in memory on the same 2,000,000 rows",
         radius_near_memory,
     ),
+    ("The same labels, quotas and cost by one worker and by two", same_labels),
     ("Network traffic does not grow with rows (1, 4, 16 million)", flat("traffic_mib", "MiB", 1.1)),
     ("Memory of the driver does not grow with rows", flat("driver_peak_mib", "MiB", 1.1)),
     ("Time grows no faster than rows", linear_time),
@@ -119,6 +131,13 @@ def _growth(rows: Rows) -> list[Row]:
         if row["params"]["n"] in SIZES and row["result"]["partitions"] == 32
     ]
     return sorted(found, key=lambda row: int(row["params"]["n"]))
+
+
+def _one_and_two(rows: Rows) -> tuple[Row, Row] | None:
+    """The same fit by one worker and by two."""
+    one = next(iter(rows.select("kmeans", workers=1)), None)
+    two = None if one is None else rows.find("kmeans", one["params"], workers=2)
+    return None if one is None or two is None else (one, two)
 
 
 def _in_passes(row: Row) -> float:

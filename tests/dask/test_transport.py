@@ -109,3 +109,23 @@ def test_a_partition_that_has_changed_is_noticed():
     plan = settle_all(points, EuclideanCosts(centers, 2), quotas, np.zeros(quotas.shape), 0.1)
     with pytest.raises(RuntimeError, match="changed after the assignment"):
         labels_by_plan(X + 1e-9, signature, plan, plan.shares[0])
+
+
+def test_good_prices_need_no_others_and_few_points_travel():
+    rng = np.random.default_rng(3)
+    n, k, S = 40_000, 16, 2
+    X, groups = rng.normal(size=(n, 4)), rng.choice(list("ab"), n)
+    signature = (groups == "b").astype(np.int32)
+    centers = rng.normal(size=(k, 4))
+    counts = np.bincount(signature)
+    quotas = round_rows(rng.dirichlet(np.full(k, 20.0), S) * counts[:, None])
+    best = transport(DistanceCosts(X, centers), signature, quotas)
+    points = partitioned(X, groups, split(n, 5, 0))
+    passes, ordinary = [], points._compute
+    points._compute = lambda tasks, what: passes.append(what) or ordinary(tasks, what)
+    prices = best.prices + rng.normal(size=(S, k)) * 2e-3  # some 50 points of each group are off
+    plan = settle_all(points, EuclideanCosts(centers, 2), quotas, prices, 1e-3)
+    assert plan.values == pytest.approx(best.values, rel=1e-9)
+    assert "prices" not in passes
+    assert passes.count("margins") == 1
+    assert plan.collected < n / 8

@@ -60,7 +60,7 @@ def test_adversary_has_the_radius_and_hurts_more_than_chance():
     net = torch.nn.Sequential(torch.nn.Linear(6, 12), torch.nn.Tanh(), torch.nn.Linear(12, 3))
     x = torch.randn(80, 6, generator=generator)
     radius = torch.linspace(0.5, 2.0, 80)
-    moved = VirtualAdversary(fraction=0.5).perturb(net, x, radius, scale=1.0)
+    moved = VirtualAdversary(fraction=0.5).perturb(net, x, net(x).log_softmax(dim=1), radius, scale=1.0)
     step = moved - x
     torch.testing.assert_close(step.norm(dim=1), 0.5 * radius)
     chance = torch.randn(80, 6, generator=generator)
@@ -75,8 +75,10 @@ def test_adversary_has_the_radius_and_hurts_more_than_chance():
 
 def test_batch_norms_remember_nothing_of_an_adversary():
     net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    x = torch.randn(8, 2)
+    log_proba = net(x).log_softmax(dim=1)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    VirtualAdversary().perturb(net, torch.randn(8, 2), torch.ones(8), 1.0)
+    VirtualAdversary().perturb(net, x, log_proba, torch.ones(8), 1.0)
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name]), name
     with frozen_statistics(net):

@@ -28,6 +28,7 @@ Array = NDArray[Any]
 _MARGINS = 65_536  # smallest margins that are looked at in all, and points collected at first
 _FEWEST = 256  # of each signature and cluster
 _PATIENCE = 4.0  # points collected, at first, for every point that has to move
+_BORDERS = 16.0  # points of each signature and cluster on top: moves are chains across many borders
 _IMPROVEMENTS = 4
 _ROUNDS = 30
 
@@ -41,7 +42,7 @@ class Share:
     keys : ndarray of shape (m, q)
         What tells points apart: their coordinates, or what their costs depend on.
     signature : ndarray of shape (m,), int32
-    amounts : ndarray of shape (m, k), int64
+    amounts : ndarray of shape (m, k), int32
         How many of the equal points go to each cluster.
     threshold : ndarray of shape (S, k)
         Margins of the points are not above it.
@@ -49,7 +50,7 @@ class Share:
 
     keys: Array
     signature: NDArray[np.int32]
-    amounts: NDArray[np.int64]
+    amounts: NDArray[np.int32]
     threshold: NDArray[np.float64]
 
 
@@ -140,31 +141,38 @@ def settle_all(
     Notes
     -----
     A pass for the margins, one to collect, seldom more. What is collected is some points for every point
-    that is off its quota, at first at most 65,536 different ones; if that is too few, prices are improved on
-    all points until they are off by less. Where even that does not suffice, more points are collected, in the
-    end all, so that it ends.
+    that is off its quota, and for every border, at first at most 65,536 different ones; if that is too few,
+    prices are improved on all points until they are off by less. Where points that were not collected might
+    have to move, four times as many are; prices stay, as those at which too few points met the quotas are
+    wild. In the end all points would come, so it ends.
     """
     S, k = quotas.shape
     cap, most = max(_MARGINS // (S * k), _FEWEST), _MARGINS / S
     patience, collected, improved = _PATIENCE, 0, 0
+    here: PricePoint | None = None
     for _ in range(_ROUNDS):
-        here = price_point(points, costs, prices, cap)
+        if here is None:
+            here = price_point(points, costs, prices, cap)
         over = np.maximum(here.loads - quotas, 0.0)
         if over.sum() == 0:
             return Plan(costs, prices, quotas, here.values, collected=collected)
         if (_PATIENCE * over.sum(axis=1) > 0.5 * most).any() and improved < _IMPROVEMENTS:
             prices = _improved(points, costs, quotas, prices, temperature * 0.2**improved, most / 64)
-            improved += 1
+            improved, here = improved + 1, None
             continue
         threshold, exhausted = _thresholds(here, over, patience, cap)
         near = partial(_near, costs=costs, prices=prices, threshold=threshold)
         found = points.ask(near, "collect")
-        collected = max(collected, sum(len(part.points) for part in found.values()))
-        plan, prices = _settled(points, costs, quotas, prices, here, found, threshold)
+        came = sum(len(part.points) for part in found.values())
+        collected = max(collected, came)
+        plan, moved = _settled(points, costs, quotas, prices, here, found, threshold)
         if plan is not None:
             return replace(plan, collected=collected)
         patience *= 4.0
-        cap *= 4 if exhausted else 1
+        if came > _MARGINS:  # so many that their prices say more than those before
+            prices, here = moved, None
+        elif exhausted:
+            cap, here = 4 * cap, None
     raise RuntimeError(
         f"the assignment of {points.n_rows} points did not settle in {_ROUNDS} passes: the costs of too many "
         "different points tie"
@@ -309,7 +317,7 @@ def _thresholds(here: PricePoint, over: Array, patience: float, cap: int) -> tup
     for s in np.flatnonzero(over.sum(axis=1)):
         lists = here.margins[s * k : (s + 1) * k]
         union = np.sort(np.concatenate(lists))
-        common = np.ceil(patience * (over[s].sum() + 32))
+        common = np.ceil(patience * (over[s].sum() + _BORDERS * k))
         level = union[int(common) - 1] if common <= len(union) else np.inf
         for j, listed in enumerate(lists):
             wanted = max(np.searchsorted(listed, level, "right"), np.ceil(patience * over[s, j]), 1)
@@ -371,14 +379,14 @@ def _settled(
     return Plan(costs, prices, quotas, values, shares), moved.prices
 
 
-def _amounts(moved: Any, count: Array, k: int) -> NDArray[np.int64]:
+def _amounts(moved: Any, count: Array, k: int) -> NDArray[np.int32]:
     """How many of each collected point go to each cluster."""
     amounts = np.zeros((len(count), k))
     amounts[np.arange(len(count)), moved.labels] = count
     if len(moved.split_rows):
         amounts[np.unique(moved.split_rows)] = 0.0
         np.add.at(amounts, (moved.split_rows, moved.split_clusters), moved.split_weights)
-    whole = np.rint(amounts).astype(np.int64)
+    whole = np.rint(amounts).astype(np.int32)
     if (whole.sum(axis=1) != count).any():  # pragma: no cover
         raise RuntimeError("whole points were divided; this is a bug")
     return whole

@@ -173,7 +173,9 @@ class VirtualAdversary:
     >>> net = torch.nn.Linear(2, 3)
     >>> adversary = VirtualAdversary()
     >>> x = torch.zeros(4, 2)
-    >>> adversary.perturb(net, x, torch.full((4,), 2.0), scale=2.0).norm(dim=1)  # a quarter of the radius
+    >>> log_proba = net(x).log_softmax(dim=1)
+    >>> moved = adversary.perturb(net, x, log_proba, radius=torch.full((4,), 2.0), scale=2.0)
+    >>> moved.norm(dim=1)  # a quarter of the radius
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
 
@@ -183,7 +185,12 @@ class VirtualAdversary:
         self.fraction, self.steps, self.probe = fraction, steps, probe
 
     def perturb(
-        self, network: nn.Module, x: torch.Tensor, radius: torch.Tensor, scale: float
+        self,
+        network: nn.Module,
+        x: torch.Tensor,
+        log_proba: torch.Tensor,
+        radius: torch.Tensor,
+        scale: float,
     ) -> torch.Tensor:
         """Perturb a batch.
 
@@ -191,6 +198,8 @@ class VirtualAdversary:
         ----------
         network : nn.Module
         x : tensor of shape (n, ...)
+        log_proba : tensor of shape (n, k)
+            What the network says of x; no gradient flows back through it.
         radius : tensor of shape (n,)
             Distance of each sample to its 10th neighbor.
         scale : float
@@ -201,8 +210,6 @@ class VirtualAdversary:
         tensor of the shape of x
         """
         with frozen_statistics(network):
-            with torch.no_grad():
-                log_proba = functional.log_softmax(network(x).float(), dim=1)
             direction = _unit(torch.randn_like(x))
             for _ in range(self.steps):
                 direction.requires_grad_(True)

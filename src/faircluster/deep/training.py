@@ -225,8 +225,9 @@ def _both_views(
         if isinstance(job.perturbation, VirtualAdversary):
             assert job.radius is not None
             near = job.radius[torch.from_numpy(index).to(x.device)]
-            moved = job.perturbation.perturb(network, x, near, job.radius_median)
             scores = network(x)
+            log_p = functional.log_softmax(scores.float(), dim=1)
+            moved = job.perturbation.perturb(network, x, log_p, near, job.radius_median)
             with frozen_statistics(network):  # an adversary is not part of the data
                 perturbed = network(moved)
         else:
