@@ -126,6 +126,16 @@ def test_alignment_does_not_follow_noise():
     assert align_clusters(means, np.full((2, 5), 50.0), seed=0).changed == ()
 
 
+def test_alignment_leaves_groups_in_the_same_guise():
+    """Mirrored, the distances agree; but each mean is nearest to that of its own number."""
+    means = np.array([[[0.0], [1.0], [5.0], [14.0]], [[0.0], [9.0], [13.0], [14.0]]])
+    counts = np.full((2, 4), 9.0)
+    assert align_clusters(means, counts, seed=0).changed == ()
+    shift = np.array([[[0.0]], [[40.0]]])
+    assert align_clusters(means + shift, counts, seed=0).changed == ()
+    assert align_clusters(means * [[[1.0]], [[-1.0]]], counts, seed=0).changed == (1,)
+
+
 def test_aligned_probabilities_swap_columns():
     means = np.array([[[0.0], [1.0], [5.0], [14.0]], [[5.0], [0.0], [1.0], [14.0]]])
     found = align_clusters(means, np.full((2, 4), 9.0), seed=0)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import quadratic_assignment
+from scipy.optimize import linear_sum_assignment, quadratic_assignment
 from scipy.sparse import csr_array
+from scipy.spatial.distance import cdist
 
 from faircluster.groups import Groups
 
@@ -107,7 +108,8 @@ def align_clusters(means: Array, counts: Array, seed: int) -> Alignment:
     Alignment
         A signature keeps its own order unless another has at most half the objective, the squared difference
         of the (normalized) distance matrices, and at most half of what the best matching with shuffled
-        distances has: few clusters can be matched with anything.
+        distances has: few clusters can be matched with anything. It keeps it in any case where each of its
+        means pairs up with that of the same cluster: then the groups are not in different guise.
 
     Notes
     -----
@@ -133,7 +135,7 @@ def align_clusters(means: Array, counts: Array, seed: int) -> Alignment:
     rng = np.random.default_rng(seed)
     changed = []
     for s in np.flatnonzero(complete).tolist():
-        if s == reference:
+        if s == reference or _same_guise(means[reference], means[s]):
             continue
         own = _distances(means[s])
         best = _match(target, own, rng)
@@ -143,6 +145,12 @@ def align_clusters(means: Array, counts: Array, seed: int) -> Alignment:
             changed.append(s)
             columns[s] = best
     return Alignment(columns, tuple(changed), skipped)
+
+
+def _same_guise(reference: Array, own: Array) -> bool:
+    """Whether the closest pairing of the means is the present numbering."""
+    paired: Array = linear_sum_assignment(cdist(reference, own, "sqeuclidean"))[1]
+    return bool((paired == np.arange(len(paired))).all())
 
 
 def _distances(means: Array) -> Array:

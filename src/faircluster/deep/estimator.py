@@ -64,7 +64,8 @@ class DeepFairClustering(NetworkLabels):
         Epochs without the fairness term. "best": as many as make 540 steps on (up to) 12,000 rows drawn at
         random; "paper": 50 on all rows.
     fair_epochs : int, default=None
-        Epochs with it. "best": 4, on small data up to 12; "paper": 50. 0: DFDC without the fair step.
+        Epochs with it. "best": 4, on small data up to 12, where the first fair step moves more than a
+        twentieth of the points 16; "paper": 50. 0: DFDC without the fair step.
     fair_every : int, default=1
         Epochs between fair steps.
     sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"

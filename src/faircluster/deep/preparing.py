@@ -31,6 +31,7 @@ __all__ = ["choose_device", "choose_network", "fingerprint", "make_job", "networ
 _ROWS_A_CLUSTER = 10  # of a group in a batch, for entropies within groups
 _WIDE = 1_000_000  # weights from which bfloat16 pays on a GPU; smaller networks wait for launches
 _FAIR_STEPS, _FAIR_EPOCHS = 180, (4, 12)
+_LONG_FAIR_EPOCHS = 16
 
 
 def choose_device(device: str) -> torch.device:
@@ -115,12 +116,13 @@ def make_job(
     pool = np.sort(np.random.default_rng(seed).permutation(n)[:taken])
     steps = max(1, round(taken / recipe.batch_size))
     epochs = math.ceil(recipe.steps / steps) if recipe.epochs is None else recipe.epochs
-    fair_epochs = recipe.fair_epochs
-    if fair_epochs is None:
+    if recipe.fair_epochs is None:
         wanted = math.ceil(_FAIR_STEPS / max(1, round(n / recipe.batch_size)))
-        fair_epochs = min(max(wanted, _FAIR_EPOCHS[0]), _FAIR_EPOCHS[1])
+        fair_epochs, long_fair_epochs = min(max(wanted, _FAIR_EPOCHS[0]), _FAIR_EPOCHS[1]), _LONG_FAIR_EPOCHS
+    else:
+        fair_epochs = long_fair_epochs = recipe.fair_epochs
     if bounds == FairnessBounds.from_any(None) or groups.n_groups == 1:
-        fair_epochs = 0  # nothing to be fair to
+        fair_epochs = long_fair_epochs = 0  # nothing to be fair to
     return Job(
         rows=rows,
         groups=groups,
@@ -138,6 +140,7 @@ def make_job(
         pool=pool,
         epochs=epochs,
         fair_epochs=fair_epochs,
+        long_fair_epochs=long_fair_epochs,
         seed=seed,
         precision=_precision(precision, rows.device, make_network),
         team=Team.current(),

@@ -41,7 +41,8 @@ class Recipe:
     pretrain_rows : int or None
         Rows drawn for that stage, all by default.
     fair_epochs : int or None
-        Epochs with fairness term on all rows; None: 4, and more on small data, up to 12, for 180 steps.
+        Epochs with fairness term on all rows; None: 4, and more on small data, up to 12, for 180 steps; 16
+        where the first fair step moves more than a twentieth of the points.
     n_init : int
     align : bool
         Match clusters across groups before the first fair labels are taken.

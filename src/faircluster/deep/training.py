@@ -31,6 +31,7 @@ __all__ = ["DivergedError", "Job", "Run", "predict_proba", "train_stage"]
 
 Array = NDArray[Any]
 STAGES = ("pretrain", "align", "fair")
+_FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
 _LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
 FINAL_RATE = 0.02  # of the learning rate, at the end of the cosine
 
@@ -61,6 +62,8 @@ class Job:
     pool : ndarray of int
         Rows for the stage without fairness term.
     epochs, fair_epochs : int
+    long_fair_epochs : int
+        Instead of `fair_epochs`, where the first fair labels are far from what was predicted.
     seed : int
     precision : torch.dtype
     team : Team
@@ -83,6 +86,7 @@ class Job:
     pool: NDArray[np.intp]
     epochs: int
     fair_epochs: int
+    long_fair_epochs: int
     seed: int
     precision: torch.dtype
     team: Team = Team()  # noqa: RUF009
@@ -143,9 +147,8 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
     if nothing had happened. torch's own generator is left as it was.
     """
     first = run.stage == "pretrain"
-    total = job.epochs if first else job.fair_epochs
     pool = job.pool if first else np.arange(len(job.rows))
-    while run.epoch < total and not run.reached:
+    while run.epoch < _length(job, run.stage, run.history) and not run.reached:
         begun = time.perf_counter()
         seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
         row: dict[str, Any] = {"start": run.start, "stage": run.stage, "epoch": run.epoch}
@@ -158,6 +161,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
             if run.reached:
                 run.history.append({**row, "seconds": time.perf_counter() - begun})
                 break
+        total = _length(job, run.stage, [*run.history, row])
         good = {name: value.clone() for name, value in run.network.state_dict().items()}
         # members of a team perturb different samples: they must not draw the same numbers
         with _seeded([*seed, job.team.rank] if job.team.rank else seed, job.rows.device):
@@ -174,6 +178,14 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
         run.epoch += 1
         run.history.append({**row, "seconds": time.perf_counter() - begun})
         on_epoch(run)
+
+
+def _length(job: Job, stage: str, history: list[dict[str, Any]]) -> int:
+    """Epochs of a stage. Predictions far from fair need many steps of assigning and learning."""
+    if stage == "pretrain":
+        return job.epochs
+    moved = next((row["moved"] for row in history if stage == "fair" == row["stage"]), 0.0)
+    return job.long_fair_epochs if moved > _FAR else job.fair_epochs
 
 
 def _epoch(job: Job, run: Run, batches: list[Array], begin: float, length: float) -> dict[str, Any]:
