@@ -81,7 +81,7 @@ class PartitionedPoints:
             delayed(_read, pure=False, traverse=False)(i, points, features, table.reader)
             for i, (points, features) in enumerate(table.partitions())
         ]
-        raw = self._kept(read)
+        raw = self._kept(read, [1] * len(read))
         found: list[_Summary] = self._compute([delayed(_summary, pure=False)(part) for part in raw], "read")
         self.lengths = [summary.n_rows for summary in found]
         if sum(self.lengths) == 0:
@@ -97,7 +97,9 @@ class PartitionedPoints:
         )
         self.groups: Groups = vocabulary.groups
         self.parts: list[Delayed | None] = [None] * len(raw)
-        signed = self._kept([delayed(_signed, pure=False)(raw[i], vocabulary) for i in held])
+        signed = self._kept(
+            [delayed(_signed, pure=False)(raw[i], vocabulary) for i in held], [self.lengths[i] for i in held]
+        )
         for i, part in zip(held, signed, strict=True):
             self.parts[i] = part
         # by content, so that sums and summaries are the same for any order of the partitions
@@ -163,23 +165,47 @@ class PartitionedPoints:
         logger.debug("%s over %d partitions, %.2f s", what, len(self.table), time.perf_counter() - begun)
         return found
 
-    def _kept(self, parts: list[Delayed]) -> list[Delayed]:
+    def _kept(self, parts: list[Delayed], sizes: Sequence[int]) -> list[Delayed]:
         """Keep partitions in memory if there is somebody to keep them."""
-        if _has_cluster() or self.table.n_bytes() < _IN_MEMORY * _free_memory():
+        client = _cluster()
+        if client is not None and (threads := client.nthreads()):
+            return _spread(client, threads, parts, sizes)
+        if client is not None or self.table.n_bytes() < _IN_MEMORY * _free_memory():
             return list(dask.persist(*parts))
         return parts
 
 
-def _has_cluster() -> bool:
+def _cluster() -> Any:
+    """Client of the cluster that computes, None without one."""
     try:
         from distributed import get_client
     except ImportError:  # pragma: no cover
-        return False
+        return None
     try:
-        get_client()
+        return get_client()
     except ValueError:
-        return False
-    return True
+        return None
+
+
+def _spread(
+    client: Any, threads: dict[str, int], parts: list[Delayed], sizes: Sequence[int]
+) -> list[Delayed]:
+    """Keep partitions where every thread has as many rows as another: a pass takes as long as the last one.
+
+    When a worker is lost, others take over.
+    """
+    rows, homes = dict.fromkeys(sorted(threads), 0.0), {}
+    for i in sorted(range(len(parts)), key=lambda i: -sizes[i]):
+        home = min(rows, key=lambda worker: (rows[worker] + sizes[i]) / threads[worker])
+        rows[home] += sizes[i]
+        homes[i] = home
+    kept: list[Any] = list(parts)
+    for worker in rows:
+        mine = [i for i, home in homes.items() if home == worker]
+        found = client.persist([parts[i] for i in mine], workers=[worker], allow_other_workers=True)
+        for i, part in zip(mine, found, strict=True):
+            kept[i] = part
+    return kept
 
 
 def _free_memory() -> float:
