@@ -8,9 +8,10 @@ import threading
 import dask
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, futures_of, wait
 
 from faircluster import FairKCenter, FairKMeans, SociallyFairKMeans
+from faircluster.dask.inputs import Table
 from faircluster.dask.partitions import PartitionedPoints
 from tests.dask.cases import arrays, blobs
 
@@ -64,6 +65,20 @@ def same(one, two):
 def test_the_same_on_any_number_of_workers(alone, n):
     with workers(n):
         assert all(same(alone[kind], fitted(kind)) for kind in MODELS)
+
+
+def test_every_worker_keeps_as_many_rows():
+    X, groups = blobs(3_000)
+    sizes = [300, 300, 300, 1_500, 300, 300]
+    with workers(2) as client:
+        points = PartitionedPoints(Table(*arrays(X, groups, sizes)))
+        held = [futures_of(part)[0] for part in points.parts]
+        wait(held)
+        where = client.who_has(held)
+        rows = dict.fromkeys(client.nthreads(), 0)
+        for future, size in zip(held, sizes, strict=True):
+            rows[where[future.key][0]] += size
+    assert list(rows.values()) == [1_500, 1_500]
 
 
 @pytest.mark.parametrize(("kind", "phase"), [(kind, phase) for kind in PHASES for phase in PHASES[kind]])
