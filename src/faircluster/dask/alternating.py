@@ -41,12 +41,14 @@ class Alternating(Runner):
     def _fit(self, points: PartitionedPoints) -> None:
         model, power = self.model, self._power
         few = mean_summary(points, power)
-        model._fit(few.points.astype(points.table.dtype), summary_groups(points.groups, few), few.points)
-        plain = model.unconstrained_cost_ + few.movement
-        centers, solver = self._refined(points, few, model.cluster_centers_)
+        found = model._search(few.points.astype(points.table.dtype), summary_groups(points.groups, few))
+        _, _, best, plain = found  # representatives may be divided, so there is no need to round
+        centers, solver = self._refined(points, few, best.centers)
         result = solver.run()
-        unconstrained = min(plain, free_plan(points, solver.costs, result.quotas.shape).values.sum())
-        model._store(self._keep(points, result, solver.plan), unconstrained, model.n_iter_)
+        unconstrained = min(
+            plain + few.movement, free_plan(points, solver.costs, result.quotas.shape).values.sum()
+        )
+        model._store(self._keep(points, result, solver.plan), unconstrained, best.n_iter)
         model._keep_centers(centers, result)
 
     def _refined(

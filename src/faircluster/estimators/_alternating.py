@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
+from faircluster.assignment import AssignmentProblem
 from faircluster.assignment.transport import assign_by_price
 from faircluster.bounds import BoundRows, check_feasible
 from faircluster.centers import Geometry
@@ -71,6 +72,19 @@ class AlternatingClusterer(  # type: ignore[misc]
         raise NotImplementedError  # pragma: no cover
 
     def _fit(self, X: Array, groups: Groups, given: Any) -> None:
+        geometry, problem, best, plain = self._search(X, groups)
+        centers, result, more = polish(
+            geometry, problem, best, rounds=1 if self.max_iter == 1 else 3, max_iter=self.max_iter
+        )
+        nearest = assign_by_price(
+            geometry.costs(centers), groups.signature, np.zeros((groups.n_signatures, self.n_clusters))
+        )[2]
+        here = float(nearest.sum() if groups.weights is None else nearest @ groups.weights)
+        self._store(result, min(plain, here), best.n_iter + more)
+        self._keep_centers(centers, result)
+
+    def _search(self, X: Array, groups: Groups) -> tuple[Geometry, AssignmentProblem, Clustering, float]:
+        """Best relaxed clustering, and the least cost without bounds; weights may be divided."""
         self._check_parameters()
         random_state = check_random_state(self.random_state)
         geometry = self._geometry(X, groups.weights)
@@ -85,15 +99,7 @@ class AlternatingClusterer(  # type: ignore[misc]
             best = improve_by_swaps(
                 geometry, groups, rows, best, swaps, random_state, max_iter=self.max_iter, tol=self.tol
             )
-        centers, result, more = polish(
-            geometry, problem, best, rounds=1 if self.max_iter == 1 else 3, max_iter=self.max_iter
-        )
-        nearest = assign_by_price(
-            geometry.costs(centers), groups.signature, np.zeros((groups.n_signatures, self.n_clusters))
-        )[2]
-        here = float(nearest.sum() if groups.weights is None else nearest @ groups.weights)
-        self._store(result, min(plain, here), best.n_iter + more)
-        self._keep_centers(centers, result)
+        return geometry, problem, best, plain
 
     def _best_start(
         self, geometry: Geometry, groups: Groups, rows: BoundRows, random_state: np.random.RandomState
