@@ -1,5 +1,6 @@
 """The estimators on Dask collections: exact bounds, the same results for any order, clear errors."""
 
+import importlib
 import pickle
 
 import dask.array as da
@@ -45,6 +46,21 @@ def frame(n=3_000, seed=0, parts=5):
     table["sex"] = groups
     table["old"] = np.random.default_rng(seed).choice([0, 1], n)
     return table, dd.from_pandas(table, npartitions=parts)
+
+
+@pytest.mark.parametrize(("cls", "arguments", "cost"), FAIR + SOCIAL)
+def test_representatives_are_divided_and_not_rounded_within_seconds(cls, arguments, cost, monkeypatch):
+    """Rounding heavy points is a search that a clock ends: another machine would find other centers."""
+
+    def refuse(*_, **__):
+        raise AssertionError("rounded a summary")
+
+    for module in ("solve", "radius_rounding"):
+        monkeypatch.setattr(importlib.import_module(f"faircluster.assignment.{module}"), "unsplit", refuse)
+    X, groups = blobs()
+    model = fitted(cls, *arrays(X, groups, split(len(X), 6)), **arguments)
+    assert model.violation_ == 0
+    assert np.isfinite(getattr(model, cost))
 
 
 @pytest.mark.parametrize(("cls", "arguments", "cost"), FAIR + SOCIAL)
