@@ -81,6 +81,14 @@ def test_every_worker_keeps_as_many_rows():
     assert list(rows.values()) == [1_500, 1_500]
 
 
+def test_fewer_partitions_than_workers():
+    X, groups = blobs(300)
+    with workers(2):
+        dX, dg = arrays(X, groups, [300])
+        model = MODELS["k-means"]().fit(dX, sensitive_features=dg)
+    assert model.violation_ == 0
+
+
 @pytest.mark.parametrize(("kind", "phase"), [(kind, phase) for kind in PHASES for phase in PHASES[kind]])
 def test_a_worker_killed_in_the_middle_of_a_phase(alone, kind, phase, monkeypatch):
     ordinary, killed = PartitionedPoints._compute, []

@@ -200,7 +200,7 @@ def _spread(
         rows[home] += sizes[i]
         homes[i] = home
     kept: list[Any] = list(parts)
-    for worker in rows:
+    for worker in dict.fromkeys(homes.values()):  # there may be fewer partitions than workers
         mine = [i for i, home in homes.items() if home == worker]
         found = client.persist([parts[i] for i in mine], workers=[worker], allow_other_workers=True)
         for i, part in zip(mine, found, strict=True):
