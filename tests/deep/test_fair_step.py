@@ -154,3 +154,13 @@ def test_cluster_means_in_chunks():
             inside = (groups.signature == s) & (labels == j)
             assert counts[s, j] == inside.sum()
             np.testing.assert_allclose(means[s, j], X[inside].mean(axis=0))
+
+
+@pytest.mark.parametrize(("apart", "epochs"), [(False, 12), (True, 16)])
+def test_the_fair_stage_is_long_where_predictions_are_far_from_fair(model, blobs, apart, epochs):
+    X, group, labels = blobs
+    group = np.where(labels == 0, "a", "b") if apart else np.tile(["a", "a", "a", "b", "b", "b"], 40)
+    made = model(preset="best", fair_epochs=None, epochs=8).fit(X, sensitive_features=group)
+    stage = [row for row in made.history_ if row["stage"] == "fair"]
+    assert (stage[0]["moved"] > 0.05) == apart
+    assert len(stage) == epochs
