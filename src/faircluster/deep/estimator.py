@@ -78,7 +78,7 @@ class DeepFairClustering(NetworkLabels):
         Ask for clusters of similar size within every group, not only in all. "best": where batches hold
         enough of every group; "paper": no.
     n_init : int, default=None
-        Starts; the one with the least label-free score is kept. "best": 3, "paper": 1.
+        Starts; the one with the least label-free score is kept. "best": 6, "paper": 1.
     batch_size, learning_rate : int and float, default=None
         "best": 250 and 0.002 (a quarter of that in the fair stage); "paper": 250 and 0.002.
     balance_target : float, default=None

@@ -68,7 +68,7 @@ class Recipe:
     steps: int = 540
     pretrain_rows: int | None = 12_000
     fair_epochs: int | None = None
-    n_init: int = 3
+    n_init: int = 6
     align: bool = True
     uniform_start: bool = False
 
