@@ -248,6 +248,10 @@ class InteriorPoint:
         )  # fmt: skip
         primal = max(primal, float((-dt / self.t).max()), 1.0)
         dual = max(dual, float((-dlam / self.lam).max()), 1.0)
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            sums = [primal, dual, dz, dnu, dy.sum(), self.dalpha.sum(), *(d.sum() for d in self.delta)]
+        if not np.isfinite(sums).all():
+            raise LinAlgError("the direction is not finite")
         return dy, dlam, dz, dnu, dt, 1.0 / primal, 1.0 / dual
 
     def _advance(self) -> bool:
@@ -275,8 +279,7 @@ class InteriorPoint:
             )
         except (LinAlgError, np.linalg.LinAlgError):
             return False
-        moved = primal + dual + dz + dnu + dy.sum() + self.dalpha.sum() + sum(d.sum() for d in self.delta)
-        if not np.isfinite(moved) or max(primal, dual) < 1e-9:
+        if max(primal, dual) < 1e-9:
             return False
         primal, dual = 0.99 * primal, 0.99 * dual
         self.y += primal * dy
