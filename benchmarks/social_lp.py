@@ -10,7 +10,6 @@ them is told beside. Data: the folder of FAIRCLUSTER_DATA, else fetched.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import harness
-from benchmarks.harness import ROOT, Task
+from benchmarks.harness import Task
 
 CLUSTERS = (4, 6, 8, 10, 12, 14, 16)
 SETTINGS = ("adult sex", "adult race", "credit education", "credit sex", "compas race")
@@ -29,7 +28,6 @@ SAMPLES = range(5)
 
 def whole_table(data: str) -> tuple[np.ndarray, np.ndarray]:
     """All rows of a data set, standardised, and their groups."""
-    os.environ.setdefault("FAIRCLUSTER_DATA", str(ROOT.parent / "shared" / "data"))
     from faircluster import datasets
 
     name, group = data.split()

@@ -148,7 +148,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
     """
     first = run.stage == "pretrain"
     pool = job.pool if first else np.arange(len(job.rows))
-    while run.epoch < _length(job, run.stage, run.history) and not run.reached:
+    while not run.reached and run.epoch < _length(job, run.stage, run.history):
         begun = time.perf_counter()
         seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
         row: dict[str, Any] = {"start": run.start, "stage": run.stage, "epoch": run.epoch}
