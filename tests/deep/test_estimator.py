@@ -129,7 +129,7 @@ def test_images(shape):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"perturbation": "vat"},
+        {"perturbation": "noise"},
         {"perturbation": lambda x: x + 0.1},
         {"targets": "weighted"},
         {"sizes": "uniform"},

@@ -81,6 +81,21 @@ def test_a_dead_cluster_gets_room_for_every_group():
     assert sizes.tolist() == [10.0, 10.0, 10.0]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_small_predicted_sizes_are_raised_at_the_cost_of_the_largest(seed):
+    """Against taking one point at a time from the largest cluster."""
+    rng = np.random.default_rng(seed)
+    n, k, least = int(rng.integers(20, 300)), int(rng.integers(2, 7)), rng.choice([0.0, 0.3, 0.5, 1.0])
+    predicted = rng.choice(k, n, p=rng.dirichlet(np.full(k, 0.3)))
+    groups = Groups.from_features(np.arange(n) % 4)
+    wanted = np.maximum(np.bincount(predicted, minlength=k), min(max(5, int(least * n / k)), n // k))
+    while wanted.sum() > n:
+        wanted[wanted.argmax()] -= 1
+    sizes = sizes_for("predicted", predicted, groups, k, least)
+    assert sizes.sum() == n
+    assert np.sort(sizes).tolist() == np.sort(wanted).tolist()
+
+
 @pytest.mark.parametrize("sizes", ["largest", [1.0, 2.0], [0.0, 0.0, 0.0], [-1.0, 1.0, 1.0]])
 def test_bad_sizes(sizes):
     with pytest.raises(ValueError, match="sizes must be"):
@@ -156,11 +171,20 @@ def test_cluster_means_in_chunks():
             np.testing.assert_allclose(means[s, j], X[inside].mean(axis=0))
 
 
-@pytest.mark.parametrize(("apart", "epochs"), [(False, 12), (True, 16)])
-def test_the_fair_stage_is_long_where_predictions_are_far_from_fair(model, blobs, apart, epochs):
+@pytest.mark.parametrize("preset", ["best", "paper"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_fair_stage_is_long_and_guided_where_predictions_are_far_from_fair(model, blobs, apart, preset):
     X, group, labels = blobs
     group = np.where(labels == 0, "a", "b") if apart else np.tile(["a", "a", "a", "b", "b", "b"], 40)
-    made = model(preset="best", fair_epochs=None, epochs=8).fit(X, sensitive_features=group)
+    given = {} if preset == "best" else {"fair_epochs": 3}
+    made = model(preset=preset, epochs=8, **{"fair_epochs": None, **given}).fit(X, sensitive_features=group)
     stage = [row for row in made.history_ if row["stage"] == "fair"]
     assert (stage[0]["moved"] > 0.05) == apart
-    assert len(stage) == epochs
+    guided = apart and preset == "best"
+    assert len(stage) == (3 if preset == "paper" else 18 if apart else 12)
+    begin = made.get_params()["learning_rate"] * (1.0 if preset == "paper" else 0.5 if apart else 0.25)
+    assert 0.9 * begin < stage[0]["learning_rate"] <= begin
+    # the fairness term has a tenth of its weight until two thirds of the stage are done
+    term = [row["loss"] - row["score"] for row in stage]
+    assert not guided or term[12] > 3 * term[11]
+    assert guided or max(term[1:]) < 1.5 * term[0]

@@ -57,15 +57,16 @@ class DeepFairClustering(NetworkLabels):
         "auto": convolutions for images of at least 8 x 8 pixels, else 1200-1200 fully connected.
     perturbation : {"auto", "augment", "noise", "vat"} or callable, default="auto"
         What must not change a sample's cluster: affine maps of images, noise on features, an adversarial
-        step, or any function of a batch. "auto": "augment" for images, "noise" for vectors.
+        step, or any function of a batch. "auto": "augment" for images, "vat" for vectors.
     fairness : float, default=None
-        Weight of the fairness term. Both presets: 4.
+        Weight of the fairness term. Both presets: 4. "best" begins with a tenth of it where the first fair
+        step moves more than a twentieth of the points.
     epochs : int, default=None
         Epochs without the fairness term. "best": as many as make 540 steps on (up to) 12,000 rows drawn at
         random; "paper": 50 on all rows.
     fair_epochs : int, default=None
         Epochs with it. "best": 4, on small data up to 12, where the first fair step moves more than a
-        twentieth of the points 16; "paper": 50. 0: DFDC without the fair step.
+        twentieth of the points 18; "paper": 50. 0: DFDC without the fair step.
     fair_every : int, default=1
         Epochs between fair steps.
     sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
@@ -80,7 +81,7 @@ class DeepFairClustering(NetworkLabels):
     n_init : int, default=None
         Starts; the one with the least label-free score is kept. "best": 6, "paper": 1.
     batch_size, learning_rate : int and float, default=None
-        "best": 250 and 0.002 (a quarter of that in the fair stage); "paper": 250 and 0.002.
+        "best": 250 and 0.002 (a quarter or half of that in the fair stage); "paper": 250 and 0.002.
     balance_target : float, default=None
         Stop as soon as the network's own labels have this balance.
     checkpoint : path, default=None

@@ -58,6 +58,7 @@ def fair_labels(
     bounds: FairnessBounds,
     *,
     sizes: str | Array | None = "predicted",
+    least: float = 0.0,
     start: Relaxation | None = None,
 ) -> FairLabels:
     """Assign points to clusters within the bounds at least ``sum (1 - p)``.
@@ -70,6 +71,8 @@ def fair_labels(
     bounds : FairnessBounds
     sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
         Sizes of the clusters: as predicted, equal, given (scaled to n), or free.
+    least : float, default=0.0
+        No predicted size counts as less than this fraction of the mean size.
     start : Relaxation, default=None
         ``start`` of the last call: its prices are the starting point.
 
@@ -104,7 +107,7 @@ def fair_labels(
     k = proba.shape[1]
     predicted = proba.argmax(axis=1)
     cost = 1.0 - proba
-    fixed = sizes_for(sizes, predicted, groups, k)
+    fixed = sizes_for(sizes, predicted, groups, k, least)
     result: AssignmentResult | None = None
     if fixed is not None:
         try:
@@ -127,12 +130,16 @@ def fair_labels(
 
 
 def sizes_for(
-    sizes: str | Array | None, predicted: NDArray[np.intp], groups: Groups, n_clusters: int
+    sizes: str | Array | None,
+    predicted: NDArray[np.intp],
+    groups: Groups,
+    n_clusters: int,
+    least: float = 0.0,
 ) -> NDArray[np.float64] | None:
     """Whole sizes of the clusters that sum to n; None for free sizes.
 
-    Predicted sizes below ``1 / smallest share`` are raised to that at the cost of the largest clusters:
-    otherwise the smallest group would have no place there. O(n + k).
+    Predicted sizes below ``1 / smallest share``, or below `least` of the mean size, are raised to that at the
+    cost of the largest clusters: otherwise the smallest group would have no place there. O(n + k log k).
 
     Examples
     --------
@@ -149,7 +156,7 @@ def sizes_for(
         share = np.full(n_clusters, 1.0 / n_clusters)
     elif isinstance(sizes, str) and sizes == "predicted":
         counts = np.bincount(predicted, minlength=n_clusters)
-        return _raised(counts, groups).astype(np.float64)
+        return _raised(counts, groups, least).astype(np.float64)
     elif isinstance(sizes, str):
         raise ValueError(f"sizes must be 'predicted', 'uniform', None or an array of sizes, got {sizes!r}")
     else:
@@ -168,11 +175,15 @@ def sizes_for(
     return counts
 
 
-def _raised(counts: NDArray[np.intp], groups: Groups) -> NDArray[np.intp]:
+def _raised(counts: NDArray[np.intp], groups: Groups, least: float) -> NDArray[np.intp]:
+    """Raise the small ones; the largest are lowered to one level for it."""
+    n, k = groups.n_rows, len(counts)
     shares = groups.shares[groups.shares > 0]
-    least = math.ceil(1.0 / shares.min() - 1e-9) if len(shares) else 1
-    least = min(least, groups.n_rows // len(counts))
-    raised: NDArray[np.intp] = np.maximum(counts, least)
-    for _ in range(int(raised.sum()) - groups.n_rows):
-        raised[raised.argmax()] -= 1
-    return raised
+    room = math.ceil(1.0 / shares.min() - 1e-9) if len(shares) else 1
+    raised = np.maximum(counts, min(max(room, int(least * n / k)), n // k))
+    descending = np.sort(raised)[::-1]
+    levels = (np.cumsum(descending) - (raised.sum() - n)) / np.arange(1, k + 1)
+    level = int(levels[np.argmax(levels >= np.append(descending[1:], 0))])
+    lowered: NDArray[np.intp] = np.minimum(raised, level)
+    lowered[np.flatnonzero(raised > level)[: n - int(lowered.sum())]] += 1
+    return lowered

@@ -31,7 +31,7 @@ __all__ = ["choose_device", "choose_network", "fingerprint", "make_job", "networ
 _ROWS_A_CLUSTER = 10  # of a group in a batch, for entropies within groups
 _WIDE = 1_000_000  # weights from which bfloat16 pays on a GPU; smaller networks wait for launches
 _FAIR_STEPS, _FAIR_EPOCHS = 180, (4, 12)
-_LONG_FAIR_EPOCHS = 16
+_LONG_FAIR_EPOCHS = 18
 
 
 def choose_device(device: str) -> torch.device:
@@ -152,7 +152,7 @@ def _perturbation(
 ) -> VirtualAdversary | Perturb:
     chosen = recipe.perturbation if isinstance(given, str) and given == "auto" else given
     if isinstance(chosen, str) and chosen == "auto":
-        chosen = "augment" if len(shape) == 3 else "noise"
+        chosen = "augment" if len(shape) == 3 else "vat"
     if isinstance(chosen, VirtualAdversary) or callable(chosen):
         return chosen
     if chosen == "vat":

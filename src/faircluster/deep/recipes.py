@@ -19,7 +19,7 @@ class Recipe:
     network : {"auto", "conv", "mlp"}
         "auto": the convolutions for images of at least 8 x 8 pixels, else the MLP.
     perturbation : {"auto", "augment", "noise", "vat"}
-        "auto": augmentation for images, noise for vectors.
+        "auto": augmentation for images, an adversarial step for vectors.
     confidence, marginal, invariance, fairness, decay : float
         Weights of H(Y|X), -H(Y), the consistency, the cross-entropy to fair labels and the squares of the
         network's weights.
@@ -31,8 +31,11 @@ class Recipe:
     smoothing : float
         Label smoothing of the fair labels.
     batch_size : int
-    learning_rate, fair_learning_rate : float
-        Adam's, for the two stages.
+    learning_rate, fair_learning_rate, guided_learning_rate : float
+        Adam's, for the two stages, and for a fair stage with guidance.
+    guidance : float
+        Fraction of the weight of the fairness term while fair labels only guide; see
+        the training loop. 1: no guidance.
     cosine : bool
         Learning rates fall along a cosine to 2 %; else they are constant.
     epochs : int or None
@@ -41,7 +44,7 @@ class Recipe:
     pretrain_rows : int or None
         Rows drawn for that stage, all by default.
     fair_epochs : int or None
-        Epochs with fairness term on all rows; None: 4, and more on small data, up to 12, for 180 steps; 16
+        Epochs with fairness term on all rows; None: 4, and more on small data, up to 12, for 180 steps; 18
         where the first fair step moves more than a twentieth of the points.
     n_init : int
     align : bool
@@ -63,6 +66,8 @@ class Recipe:
     batch_size: int = 250
     learning_rate: float = 2e-3
     fair_learning_rate: float = 5e-4
+    guided_learning_rate: float = 1e-3
+    guidance: float = 0.1
     cosine: bool = True
     epochs: int | None = None
     steps: int = 540
@@ -82,6 +87,8 @@ PRESETS = {
         fair_views=1,
         smoothing=0.0,
         fair_learning_rate=2e-3,
+        guided_learning_rate=2e-3,
+        guidance=1.0,
         cosine=False,
         epochs=50,
         pretrain_rows=None,
@@ -136,6 +143,8 @@ def resolve_recipe(preset: str, **given: Any) -> Recipe:
     if chosen.get("smoothing", 0) >= 1:
         raise ValueError(f"smoothing must be below 1, got {chosen['smoothing']}")
     base = PRESETS[preset]
-    if "learning_rate" in chosen:  # one number for both stages, which keep their ratio
-        chosen["fair_learning_rate"] = base.fair_learning_rate * chosen["learning_rate"] / base.learning_rate
+    if "learning_rate" in chosen:  # one number for all stages, which keep their ratios
+        factor = chosen["learning_rate"] / base.learning_rate
+        chosen["fair_learning_rate"] = base.fair_learning_rate * factor
+        chosen["guided_learning_rate"] = base.guided_learning_rate * factor
     return dataclasses.replace(base, **chosen)

@@ -32,6 +32,8 @@ __all__ = ["DivergedError", "Job", "Run", "predict_proba", "train_stage"]
 Array = NDArray[Any]
 STAGES = ("pretrain", "align", "fair")
 _FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
+_GUIDED = 2 / 3  # of a long fair stage, in which fair labels guide
+_LEAST = 0.5  # of the mean size, for the clusters of a long fair stage
 _LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
 FINAL_RATE = 0.02  # of the learning rate, at the end of the cosine
 
@@ -161,13 +163,15 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
             if run.reached:
                 run.history.append({**row, "seconds": time.perf_counter() - begun})
                 break
-        total = _length(job, run.stage, [*run.history, row])
+        rows = [*run.history, row]
+        total = _length(job, run.stage, rows)
+        rate, fairness = _strengths(job, run.stage, rows, run.epoch / total)
         good = {name: value.clone() for name, value in run.network.state_dict().items()}
         # members of a team perturb different samples: they must not draw the same numbers
         with _seeded([*seed, job.team.rank] if job.team.rank else seed, job.rows.device):
             order = np.random.default_rng(seed).permutation(pool)
             batches = np.array_split(order, max(1, round(len(order) / job.recipe.batch_size)))
-            row |= _epoch(job, run, batches, run.epoch / total, 1.0 / total)
+            row |= _epoch(job, run, batches, run.epoch / total, 1.0 / total, rate, fairness)
         job.team.average_statistics(run.network)
         if not math.isfinite(row["loss"]):
             run.network.load_state_dict(good)
@@ -184,15 +188,41 @@ def _length(job: Job, stage: str, history: list[dict[str, Any]]) -> int:
     """Epochs of a stage. Predictions far from fair need many steps of assigning and learning."""
     if stage == "pretrain":
         return job.epochs
-    moved = next((row["moved"] for row in history if stage == "fair" == row["stage"]), 0.0)
-    return job.long_fair_epochs if moved > _FAR else job.fair_epochs
+    return job.long_fair_epochs if stage == "fair" and _is_far(history) else job.fair_epochs
 
 
-def _epoch(job: Job, run: Run, batches: list[Array], begin: float, length: float) -> dict[str, Any]:
+def _is_far(history: list[dict[str, Any]]) -> bool:
+    """Whether the first fair step moved many points."""
+    return next((row["moved"] for row in history if row["stage"] == "fair"), 0.0) > _FAR
+
+
+def _is_guided(job: Job, history: list[dict[str, Any]]) -> bool:
+    """Whether fair labels guide before they are learned by heart.
+
+    Where the first of them are far from the predictions, many are wrong: the other terms have to find
+    clusters that fit them better. At full weight the network would learn the labels as they are. And as the
+    predicted sizes become the quotas, a cluster that fits badly would get smaller from step to step until it
+    has died; it keeps at least half of the mean size.
+    """
+    return job.recipe.guidance < 1.0 and _is_far(history)
+
+
+def _strengths(job: Job, stage: str, history: list[dict[str, Any]], done: float) -> tuple[float, float]:
+    """Learning rate before the cosine, and weight of the fairness term."""
+    recipe = job.recipe
+    if stage != "fair":
+        return recipe.learning_rate, recipe.fairness
+    if not _is_guided(job, history):
+        return recipe.fair_learning_rate, recipe.fairness
+    return recipe.guided_learning_rate, recipe.fairness * (recipe.guidance if done < _GUIDED else 1.0)
+
+
+def _epoch(
+    job: Job, run: Run, batches: list[Array], begin: float, length: float, base: float, fairness: float
+) -> dict[str, Any]:
     """Train on every batch once; means of the terms, and who went where."""
     device, recipe, k = job.rows.device, job.recipe, job.n_clusters
     fair = None if run.stage == "pretrain" else run.fair
-    base = recipe.fair_learning_rate if run.stage == "fair" else recipe.learning_rate
     sums = torch.zeros(5, device=device, dtype=torch.float64)
     tally = torch.zeros(job.groups.n_signatures * k, dtype=torch.int64, device=device)
     run.network.train()
@@ -214,7 +244,7 @@ def _epoch(job: Job, run: Run, batches: list[Array], begin: float, length: float
         score = recipe.confidence * conditional - recipe.marginal * marginal + recipe.invariance * invariance
         loss = score + recipe.decay * losses.weight_decay(run.network)
         if fair is not None:
-            loss = loss + recipe.fairness * _fair_loss(job, fair, log_p, log_q, index)
+            loss = loss + fairness * _fair_loss(job, fair, log_p, log_q, index)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         job.team.average_gradients(run.network)
@@ -295,8 +325,9 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     if job.balance_target is not None and _complete_balance(predicted, job) >= job.balance_target:
         run.reached = True
         return found
+    least = _LEAST if _is_guided(job, run.history) else 0.0
     run.fair = job.team.shared(
-        lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, start=run.warm)
+        lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
     )
     run.warm = run.fair.start
     return {
