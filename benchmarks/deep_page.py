@@ -221,9 +221,32 @@ def write(results: Path, docs: Path, table: Any, environments: Any) -> None:
         if lines:
             head = (name, "seeds", "Acc", "NMI", "balance", "fair: Acc", "NMI", "balance")
             parts += [f"## {title}", words, table(head, lines)]
+    parts += _paper_search(rows, table)
     parts += _curves(rows, images)
     parts += ["## Where the numbers come from", _devices(rows, table), environments((rows,))]
     (docs / "benchmarks_deep.md").write_text("\n\n".join(parts) + "\n")
+
+
+def _paper_search(rows: Rows, table: Any) -> list[str]:
+    """What `paper` reaches from one trained network with several weights of fairness."""
+    lines = []
+    for row in rows.select("stages"):
+        params, result = row["params"], row["result"]
+        one = [{"params": params, "result": result}]
+        words = f"{params['epochs']} epochs without fairness (IMSAT), seed {params['seed']}"
+        lines.append((words, *_cells(one, "network"), *_cells(one, "fair"), ""))
+        for weight, after in result["after"].items():
+            words = f"then {params['fair_epochs']} with weight {weight}"
+            moved = f"{after['moved'][0]:.1%}, {after['moved'][-1]:.1%}"
+            one = [{"params": params, "result": after}]
+            lines.append((words, *_cells(one, "network"), *_cells(one, "fair"), moved))
+    if not lines:
+        return []
+    head = ("`paper`", "Acc", "NMI", "balance", "fair: Acc", "NMI", "balance", "first and last moved")
+    words = (
+        "On MNIST-USPS. Both weights start from the same network; the share of points that a fair step moves."
+    )
+    return ["## `paper` by stage", words, table(head, lines)]
 
 
 HEAD = (
