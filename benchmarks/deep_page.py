@@ -86,7 +86,7 @@ def affordable(rows: Rows) -> Verdict | None:
     if not found:
         return None
     cpu = max(row["result"]["cpu_seconds"] for row in found)
-    epoch = max(row["result"]["epoch_seconds"]["fair"] * row["result"]["threads"] for row in found)
+    epoch = max(_epoch_cpu_seconds(row["result"]) for row in found)
     share = max(max(_fair_shares(row), default=0.0) for row in found)
     words = f"fit {cpu / 60:.1f} CPU minutes, epoch {epoch:.0f} CPU seconds, fair step {share:.2%} of it"
     kept = cpu <= MOST_CPU_SECONDS and epoch <= MOST_EPOCH_SECONDS and share <= MOST_FAIR_SHARE
@@ -161,6 +161,11 @@ def _varied(rows: Rows, method: str, name: str) -> list[tuple[float, list[Row]]]
 
 def _values(found: Iterable[Row], labels: str, name: str) -> list[float]:
     return [row["result"][labels][name] for row in found if labels in row["result"]]
+
+
+def _epoch_cpu_seconds(result: dict[str, Any]) -> float:
+    """Of an epoch with fairness term, whose wall time is known: by the fit's ratio of the two."""
+    return float(result["epoch_seconds"]["fair"] * result["cpu_seconds"] / result["seconds"]["best"])
 
 
 def _fair_shares(row: Row) -> list[float]:
