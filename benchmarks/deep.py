@@ -221,7 +221,7 @@ def plan(quick: bool) -> Iterator[Task]:
                 yield Task("fit", {"dataset": dataset, "method": method, "seed": seed}, timeout=20_000)
             for method in ("kmeans", "fair_kmeans"):
                 yield Task("rival", {"dataset": dataset, "method": method, "seed": seed}, timeout=4000)
-    params = {"dataset": "mnist_usps", "seed": 0, "epochs": 40, "fair_epochs": 12, "weights": [4.0, 0.4]}
+    params = {"dataset": "mnist_usps", "seed": 0, "epochs": 20, "fair_epochs": 8, "weights": [4.0, 0.4]}
     yield Task("stages", params, timeout=20_000)
     for seed in SEEDS:
         for method in ("best", "paper"):
