@@ -1,5 +1,7 @@
 """Two processes train one network: the same loss, weights and labels, and the same as one process alone."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,9 @@ def member(rank, size, folder, network, perturbation):
         f"{folder}/{rank}.npz", labels=model.labels_, fair=model.fair_labels_,
         losses=[row["loss"] for row in model.history_ if "loss" in row], **weights,
     )  # fmt: skip
+    group = weakref.ref(torch.distributed.group.WORLD)
     torch.distributed.destroy_process_group()
+    assert group() is None  # else its threads would end with the interpreter, which may abort the process
 
 
 def together(folder, network="auto", perturbation="auto", size=2):

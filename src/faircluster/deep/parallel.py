@@ -18,6 +18,12 @@ from torch import distributed, nn
 
 __all__ = ["Team"]
 
+if distributed.is_available():
+    # Its functions have the process group there is when it is imported as a default argument. The optimizer
+    # imports it, in the middle of a fit: the group would outlive destroy_process_group, and its threads end
+    # with the interpreter, which now and then aborts the process.
+    import torch.distributed.nn.functional
+
 Array = NDArray[Any]
 T = TypeVar("T")
 
