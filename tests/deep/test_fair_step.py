@@ -85,13 +85,18 @@ def test_a_dead_cluster_gets_room_for_every_group():
 def test_small_predicted_sizes_are_raised_at_the_cost_of_the_largest(seed):
     """Against taking one point at a time from the largest cluster."""
     rng = np.random.default_rng(seed)
-    n, k, least = int(rng.integers(20, 300)), int(rng.integers(2, 7)), rng.choice([0.0, 0.3, 0.5, 1.0])
+    n, k = int(rng.integers(20, 300)), int(rng.integers(2, 7))
+    least = rng.choice([0.0, 0.3, 0.5, 1.0]) * rng.dirichlet(np.full(k, 2.0))
     predicted = rng.choice(k, n, p=rng.dirichlet(np.full(k, 0.3)))
     groups = Groups.from_features(np.arange(n) % 4)
-    wanted = np.maximum(np.bincount(predicted, minlength=k), min(max(5, int(least * n / k)), n // k))
+    room = min(-(-n // (n // 4)), n // k)
+    low = np.maximum(room, np.floor(least * n).astype(int))
+    low = low if low.sum() <= n else np.full(k, room)
+    wanted = np.maximum(np.bincount(predicted, minlength=k), low)
     while wanted.sum() > n:
-        wanted[wanted.argmax()] -= 1
+        wanted[np.where(wanted > low, wanted, -1).argmax()] -= 1
     sizes = sizes_for("predicted", predicted, groups, k, least)
+    assert (sizes >= low).all()
     assert sizes.sum() == n
     assert np.sort(sizes).tolist() == np.sort(wanted).tolist()
 

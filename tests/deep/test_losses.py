@@ -27,6 +27,15 @@ def test_entropy_by_group_is_the_mean_over_groups_that_occur():
     assert float(losses.marginal_entropy(log_p, members).detach()) == pytest.approx(np.mean(parts))
 
 
+def test_expected_sizes_take_the_place_of_equal_ones():
+    log_p = log_probabilities(6)
+    mean = log_p.exp().mean(dim=0).detach().numpy()
+    expected = np.array([0.1, 0.5, 0.1, 0.3])
+    value = losses.marginal_entropy(log_p, expected=torch.from_numpy(expected).to(log_p.dtype))
+    divergence = (mean * np.log(mean / expected)).sum()
+    assert float(value.detach()) == pytest.approx(np.log(len(mean)) - divergence)
+
+
 def test_minimizing_the_information_terms_makes_decisions_clear_and_sizes_equal():
     scores = torch.randn(60, 3, generator=torch.Generator().manual_seed(1)).requires_grad_(True)
     for _ in range(300):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from faircluster.deep.guide import SMALL
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["diagnose", "plot_curves", "plot_embedding"]
 
-_COLLAPSED = 0.2  # of the mean cluster size
 _MERGED = 0.5  # of log k that the marginal entropy must have at least, against what the sizes allow
 _MOVED = 0.2
 _FROZEN = 0.005
@@ -61,7 +62,7 @@ def diagnose(model: Any) -> list[str]:
 def _collapsed(model: Any) -> list[str]:
     k, n = model.n_clusters, len(model.labels_)
     sizes = np.bincount(model.labels_, minlength=k)
-    small = np.flatnonzero(sizes < _COLLAPSED * n / k)
+    small = np.flatnonzero(sizes < SMALL * n / k)
     if k == 1 or len(small) == 0:
         return []
     names = f"cluster {small[0]} has" if len(small) == 1 else f"clusters {', '.join(map(str, small))} have"

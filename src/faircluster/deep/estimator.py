@@ -78,8 +78,12 @@ class DeepFairClustering(NetworkLabels):
     by_group : bool, default=None
         Ask for clusters of similar size within every group, not only in all. "best": where batches hold
         enough of every group; "paper": no.
+    guide : bool, default=None
+        Vectors: learn exactly fair k-means in the first stage, unless its labels depend on the group for more
+        than a tenth of the rows. "best": yes; "paper": no.
     n_init : int, default=None
-        Starts; the one with the least label-free score is kept. "best": 6, "paper": 1.
+        Starts; the one with the least label-free score is kept. "best": 6, "paper": 1. With a guide these are
+        starts of k-means, and one network is trained.
     batch_size, learning_rate : int and float, default=None
         "best": 250 and 0.002 (a quarter or half of that in the fair stage); "paper": 250 and 0.002.
     balance_target : float, default=None
@@ -115,6 +119,8 @@ class DeepFairClustering(NetworkLabels):
         Loss and its terms, balance and seconds of every epoch, and moved points of every fair step.
     scores_ : list of float
         ``0.1 H(Y|X) - 0.4 H(Y) + KL`` of every start.
+    guided_ : bool
+        Whether the first stage learned fair k-means.
     status_ : {"finished", "balance_reached", "diverged"}
     network_ : nn.Module
     groups_ : Groups
@@ -168,6 +174,7 @@ class DeepFairClustering(NetworkLabels):
         targets: str = "hard",
         smoothing: float | None = None,
         by_group: bool | None = None,
+        guide: bool | None = None,
         n_init: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -193,6 +200,7 @@ class DeepFairClustering(NetworkLabels):
         self.targets = targets
         self.smoothing = smoothing
         self.by_group = by_group
+        self.guide = guide
         self.n_init = n_init
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -243,6 +251,7 @@ class DeepFairClustering(NetworkLabels):
             fair_epochs=self.fair_epochs,
             smoothing=self.smoothing,
             by_group=self.by_group,
+            guide=self.guide,
             n_init=self.n_init,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
@@ -305,6 +314,7 @@ class DeepFairClustering(NetworkLabels):
         if len(rows.shape) == 1:
             self.n_features_in_ = rows.shape[0]
         self.history_, self.scores_, self.status_ = fitted.run.history, fitted.scores, fitted.status
+        self.guided_ = fitted.guided
         self.n_iter_ = sum("loss" in row for row in self.history_)
         self.groups_, self.bounds_ = groups.summary(), bounds
         team = Team.current()
@@ -327,8 +337,9 @@ class DeepFairClustering(NetworkLabels):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
         if self.targets not in ("hard", "weighted"):
             raise ValueError(f"targets must be 'hard' or 'weighted', got {self.targets!r}")
-        if self.by_group not in (None, True, False):
-            raise ValueError(f"by_group must be True, False or None, got {self.by_group!r}")
+        for name in ("by_group", "guide"):
+            if (value := getattr(self, name)) not in (None, True, False):
+                raise ValueError(f"{name} must be True, False or None, got {value!r}")
         target = self.balance_target
         if target is not None and not (isinstance(target, int | float) and 0 < target <= 1):
             raise ValueError(f"balance_target must be None or a number in (0, 1], got {target!r}")

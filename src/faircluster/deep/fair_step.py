@@ -58,7 +58,7 @@ def fair_labels(
     bounds: FairnessBounds,
     *,
     sizes: str | Array | None = "predicted",
-    least: float = 0.0,
+    least: Array | None = None,
     start: Relaxation | None = None,
 ) -> FairLabels:
     """Assign points to clusters within the bounds at least ``sum (1 - p)``.
@@ -71,8 +71,8 @@ def fair_labels(
     bounds : FairnessBounds
     sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
         Sizes of the clusters: as predicted, equal, given (scaled to n), or free.
-    least : float, default=0.0
-        No predicted size counts as less than this fraction of the mean size.
+    least : ndarray of shape (k,), default=None
+        Predicted sizes count as no less than these shares of n, which sum to at most 1.
     start : Relaxation, default=None
         ``start`` of the last call: its prices are the starting point.
 
@@ -134,12 +134,12 @@ def sizes_for(
     predicted: NDArray[np.intp],
     groups: Groups,
     n_clusters: int,
-    least: float = 0.0,
+    least: Array | None = None,
 ) -> NDArray[np.float64] | None:
     """Whole sizes of the clusters that sum to n; None for free sizes.
 
-    Predicted sizes below ``1 / smallest share``, or below `least` of the mean size, are raised to that at the
-    cost of the largest clusters: otherwise the smallest group would have no place there. O(n + k log k).
+    Predicted sizes below ``1 / smallest share``, or below the share `least` of n, are raised to that at the
+    cost of the largest clusters: otherwise the smallest group would have no place there. O(n + k log n).
 
     Examples
     --------
@@ -175,15 +175,24 @@ def sizes_for(
     return counts
 
 
-def _raised(counts: NDArray[np.intp], groups: Groups, least: float) -> NDArray[np.intp]:
+def _raised(counts: NDArray[np.intp], groups: Groups, least: Array | None) -> NDArray[np.intp]:
     """Raise the small ones; the largest are lowered to one level for it."""
     n, k = groups.n_rows, len(counts)
     shares = groups.shares[groups.shares > 0]
-    room = math.ceil(1.0 / shares.min() - 1e-9) if len(shares) else 1
-    raised = np.maximum(counts, min(max(room, int(least * n / k)), n // k))
-    descending = np.sort(raised)[::-1]
-    levels = (np.cumsum(descending) - (raised.sum() - n)) / np.arange(1, k + 1)
-    level = int(levels[np.argmax(levels >= np.append(descending[1:], 0))])
-    lowered: NDArray[np.intp] = np.minimum(raised, level)
-    lowered[np.flatnonzero(raised > level)[: n - int(lowered.sum())]] += 1
-    return lowered
+    room = min(math.ceil(1.0 / shares.min() - 1e-9) if len(shares) else 1, n // k)
+    low = np.full(k, room)
+    if least is not None:
+        low = np.maximum(low, np.floor(least * n).astype(np.intp))
+        low = low if low.sum() <= n else np.full(k, room)
+    raised = np.maximum(counts, low)
+
+    def lowered(level: int) -> NDArray[np.intp]:
+        return np.clip(raised, low, np.maximum(low, level))
+
+    level, above = 0, n
+    while level < above:
+        middle = (level + above + 1) // 2
+        level, above = (middle, above) if lowered(middle).sum() <= n else (level, middle - 1)
+    sizes = lowered(level)
+    sizes[np.flatnonzero((raised > level) & (low <= level))[: n - int(sizes.sum())]] += 1
+    return sizes

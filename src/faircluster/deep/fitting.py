@@ -38,11 +38,14 @@ class Fitted:
     scores : list of float
         Label-free score of every start; lower is better, infinite if it diverged.
     status : {"finished", "balance_reached", "diverged"}
+    guided : bool
+        Whether the first stage had a guide.
     """
 
     run: Run
     scores: list[float]
     status: str
+    guided: bool
 
 
 class _Keeper:
@@ -178,7 +181,8 @@ def fit_network(
         warnings.warn(str(error), RuntimeWarning, stacklevel=4)
         status = "diverged"
     keeper.drop()
-    return Fitted(run, keeper.scores, "balance_reached" if run.reached else status)
+    status = "balance_reached" if run.reached else status
+    return Fitted(run, keeper.scores, status, job.guide is not None)
 
 
 def _finish_start(job: Job, run: Run, keeper: _Keeper) -> tuple[list[float], DivergedError | None]:

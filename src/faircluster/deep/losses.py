@@ -30,7 +30,9 @@ def conditional_entropy(log_proba: torch.Tensor) -> torch.Tensor:
     return -(log_proba.exp() * log_proba).sum(dim=1).mean()
 
 
-def marginal_entropy(log_proba: torch.Tensor, membership: torch.Tensor | None = None) -> torch.Tensor:
+def marginal_entropy(
+    log_proba: torch.Tensor, membership: torch.Tensor | None = None, expected: torch.Tensor | None = None
+) -> torch.Tensor:
     """H(Y), the entropy of the mean probabilities: high when clusters are of equal size.
 
     H(Y) - H(Y|X) is the mutual information of samples and clusters; the entropies have weights of their
@@ -42,11 +44,14 @@ def marginal_entropy(log_proba: torch.Tensor, membership: torch.Tensor | None = 
     membership : tensor of shape (n, g), optional
         1 where a sample is in a group. Then H(Y|G): the mean over the groups that occur of the entropy
         within the group, which is low when a group keeps to clusters of its own.
+    expected : tensor of shape (k,), optional
+        Shares of the clusters that are expected, instead of equal ones: the value is least far from the
+        largest, log k, where the means are these. It is log k - KL(mean || expected).
 
     Returns
     -------
     tensor of shape ()
-        In [0, log k].
+        In [0, log k]; with expected shares at most log k.
 
     References
     ----------
@@ -66,7 +71,11 @@ def marginal_entropy(log_proba: torch.Tensor, membership: torch.Tensor | None = 
         counts = membership.sum(dim=0)
         occurs = counts > 0
         means = (membership.T @ proba)[occurs] / counts[occurs, None]
-    return torch.special.entr(means.clamp_min(1e-12)).sum(dim=1).mean()
+    value = torch.special.entr(means.clamp_min(1e-12)).sum(dim=1).mean()
+    if expected is None:
+        return value
+    likely = (expected.clamp_min(1e-12) * expected.numel()).log()
+    return value + (means @ likely).mean()
 
 
 def consistency(log_proba: torch.Tensor, log_perturbed: torch.Tensor) -> torch.Tensor:

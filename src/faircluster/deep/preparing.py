@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from faircluster.bounds import FairnessBounds, check_feasible
+from faircluster.deep.guide import find_guide
 from faircluster.deep.inputs import Rows, Statistics
 from faircluster.deep.networks import build_network
 from faircluster.deep.parallel import Team
@@ -32,6 +34,7 @@ _ROWS_A_CLUSTER = 10  # of a group in a batch, for entropies within groups
 _WIDE = 1_000_000  # weights from which bfloat16 pays on a GPU; smaller networks wait for launches
 _FAIR_STEPS, _FAIR_EPOCHS = 180, (4, 12)
 _LONG_FAIR_EPOCHS = 18
+_GUIDE_ROWS = 100_000  # to cluster for a guide, at most
 
 
 def choose_device(device: str) -> torch.device:
@@ -113,7 +116,8 @@ def make_job(
     if isinstance(perturb, VirtualAdversary):
         radius = neighbor_radius(rows.network_input, n, seed)
     taken = n if recipe.pretrain_rows is None else min(n, recipe.pretrain_rows)
-    pool = np.sort(np.random.default_rng(seed).permutation(n)[:taken])
+    order = np.random.default_rng(seed).permutation(n)
+    pool = np.sort(order[:taken])
     steps = max(1, round(taken / recipe.batch_size))
     epochs = math.ceil(recipe.steps / steps) if recipe.epochs is None else recipe.epochs
     if recipe.fair_epochs is None:
@@ -123,6 +127,12 @@ def make_job(
         fair_epochs = long_fair_epochs = recipe.fair_epochs
     if bounds == FairnessBounds.from_any(None) or groups.n_groups == 1:
         fair_epochs = long_fair_epochs = 0  # nothing to be fair to
+    team, guide = Team.current(), None
+    if recipe.guide and len(rows.shape) == 1 and epochs and fair_epochs:
+        drawn = np.sort(order[: max(taken, _GUIDE_ROWS)])
+        guide = team.shared(lambda: find_guide(rows, drawn, groups, n_clusters, recipe.n_init, seed))
+    if guide is not None:
+        recipe = dataclasses.replace(recipe, n_init=1)  # its starts were those of k-means
     return Job(
         rows=rows,
         groups=groups,
@@ -143,7 +153,8 @@ def make_job(
         long_fair_epochs=long_fair_epochs,
         seed=seed,
         precision=_precision(precision, rows.device, make_network),
-        team=Team.current(),
+        guide=guide,
+        team=team,
     )
 
 

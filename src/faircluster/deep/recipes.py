@@ -47,6 +47,9 @@ class Recipe:
         Epochs with fairness term on all rows; None: 4, and more on small data, up to 12, for 180 steps; 18
         where the first fair step moves more than a twentieth of the points.
     n_init : int
+    guide : bool
+        Vectors: the first stage learns exactly fair k-means beside the other terms, where that does not
+        mislead. Then `n_init` counts the starts of k-means, and one network is trained.
     align : bool
         Match clusters across groups before the first fair labels are taken.
     uniform_start : bool
@@ -74,6 +77,7 @@ class Recipe:
     pretrain_rows: int | None = 12_000
     fair_epochs: int | None = None
     n_init: int = 6
+    guide: bool = True
     align: bool = True
     uniform_start: bool = False
 
@@ -94,6 +98,7 @@ PRESETS = {
         pretrain_rows=None,
         fair_epochs=50,
         n_init=1,
+        guide=False,
         align=False,
         uniform_start=True,
         network="mlp",

@@ -20,6 +20,7 @@ from faircluster.bounds import FairnessBounds
 from faircluster.deep import losses
 from faircluster.deep.alignment import align_clusters, cluster_means
 from faircluster.deep.fair_step import FairLabels, fair_labels
+from faircluster.deep.guide import Guide
 from faircluster.deep.inputs import Rows
 from faircluster.deep.parallel import Team
 from faircluster.deep.perturbations import Perturb, VirtualAdversary, frozen_statistics
@@ -62,12 +63,14 @@ class Job:
     sizes, weighted_targets, fair_every, balance_target
         Of the fair step; see :class:`~faircluster.deep.DeepFairClustering`.
     pool : ndarray of int
-        Rows for the stage without fairness term.
+        Rows for the first stage.
     epochs, fair_epochs : int
     long_fair_epochs : int
         Instead of `fair_epochs`, where the first fair labels are far from what was predicted.
     seed : int
     precision : torch.dtype
+    guide : Guide or None
+        Labels of the pool for the first stage, which else has no fairness term; its sizes are expected ones.
     team : Team
         Processes that train together.
     """
@@ -91,6 +94,7 @@ class Job:
     long_fair_epochs: int
     seed: int
     precision: torch.dtype
+    guide: Guide | None = None
     team: Team = Team()  # noqa: RUF009
 
 
@@ -222,7 +226,8 @@ def _epoch(
 ) -> dict[str, Any]:
     """Train on every batch once; means of the terms, and who went where."""
     device, recipe, k = job.rows.device, job.recipe, job.n_clusters
-    fair = None if run.stage == "pretrain" else run.fair
+    fair = job.guide if run.stage == "pretrain" else run.fair
+    prior = None if job.guide is None else torch.from_numpy(job.guide.shares).to(device).float()
     sums = torch.zeros(5, device=device, dtype=torch.float64)
     tally = torch.zeros(job.groups.n_signatures * k, dtype=torch.int64, device=device)
     run.network.train()
@@ -239,7 +244,7 @@ def _epoch(
         if job.by_group:
             members = torch.from_numpy(job.groups.signature_membership[signature]).to(device).float()
         conditional = losses.conditional_entropy(log_p)
-        marginal = losses.marginal_entropy(log_p, members)
+        marginal = losses.marginal_entropy(log_p, members, prior)
         invariance = losses.consistency(log_p, log_q)
         score = recipe.confidence * conditional - recipe.marginal * marginal + recipe.invariance * invariance
         loss = score + recipe.decay * losses.weight_decay(run.network)
@@ -279,10 +284,12 @@ def _both_views(
 
 
 def _fair_loss(
-    job: Job, fair: FairLabels, log_p: torch.Tensor, log_q: torch.Tensor, index: NDArray[np.intp]
+    job: Job, fair: FairLabels | Guide, log_p: torch.Tensor, log_q: torch.Tensor, index: NDArray[np.intp]
 ) -> torch.Tensor:
     labels = torch.from_numpy(fair.labels[index].astype(np.int64)).to(log_p.device)
-    weights = torch.from_numpy(fair.confidence[index]).to(log_p.device) if job.weighted_targets else None
+    weights = None
+    if job.weighted_targets and isinstance(fair, FairLabels):
+        weights = torch.from_numpy(fair.confidence[index]).to(log_p.device)
     own = losses.fairness(log_p, labels, weights, job.recipe.smoothing)
     if job.recipe.fair_views == 1:
         return own
@@ -325,7 +332,10 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     if job.balance_target is not None and _complete_balance(predicted, job) >= job.balance_target:
         run.reached = True
         return found
-    least = _LEAST if _is_guided(job, run.history) else 0.0
+    least: Array | None = None
+    if _is_guided(job, run.history):
+        expected = 1.0 / job.n_clusters if job.guide is None else job.guide.shares
+        least = np.full(job.n_clusters, _LEAST * expected)
     run.fair = job.team.shared(
         lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
     )

@@ -1,0 +1,119 @@
+"""A first clustering from fair k-means: where it is taken, and what a network makes of it."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is missing")
+
+from sklearn.metrics import adjusted_rand_score
+
+from faircluster import DeepFairClustering, FairKMeans
+from faircluster.deep import guide, training
+from faircluster.deep.guide import find_guide
+from faircluster.deep.inputs import Rows
+from faircluster.groups import Groups
+from faircluster.metrics import additive_violation
+
+CPU = torch.device("cpu")
+
+
+def independent(n=240, shares=(1 / 3, 1 / 3, 1 / 3), seed=0):
+    """Blobs, and groups that have nothing to do with them."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(len(shares), n, p=shares)
+    X = (4.0 * np.eye(len(shares), 4)[labels] + rng.normal(size=(n, 4))).astype(np.float32)
+    return X, rng.choice(["a", "b"], n), labels
+
+
+def small_net():
+    return torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+
+
+def found(X, groups, k, n_init=3, drawn=None, seed=0):
+    drawn = np.arange(len(X)) if drawn is None else drawn
+    return find_guide(Rows(X, CPU), drawn, Groups.from_features(groups), k, n_init, seed)
+
+
+def test_a_guide_is_exactly_fair_k_means():
+    X, group, _ = independent()
+    guided = found(X, group, 3)
+    fair = FairKMeans(3, bounds="exact", random_state=0).fit(X, sensitive_features=group)
+    assert adjusted_rand_score(guided.labels, fair.labels_) > 0.95
+    assert additive_violation(guided.labels, group, bounds="exact", n_clusters=3) <= 3
+    np.testing.assert_allclose(guided.shares, np.bincount(guided.labels) / len(X))
+
+
+def test_only_rows_that_are_drawn_are_clustered():
+    X, group, labels = independent()
+    drawn = np.arange(0, len(X), 2)
+    moved = X.copy()
+    moved[1::2] = 100.0
+    guided = found(moved, group, 3, drawn=drawn)
+    assert adjusted_rand_score(guided.labels[drawn], labels[drawn]) > 0.8
+    assert guided.shares.sum() == pytest.approx(1.0)
+
+
+def test_distances_that_tell_groups_apart_give_no_guide():
+    X, group, _ = independent()
+    shifted = X + 20.0 * (group == "a")[:, None].astype(np.float32)
+    assert found(X, group, 3) is not None
+    assert found(shifted, group, 3) is None
+
+
+def test_outliers_are_no_cluster_of_their_own():
+    rng = np.random.default_rng(0)
+    sizes = np.array([200, 200, 4])
+    X = np.repeat([[-1.0], [1.0], [12.0]], sizes, axis=0) + rng.normal(0, 0.3, (404, 2))
+    group = np.arange(404) % 2
+    alone = [found(X, group, 2, n_init=1, seed=seed).shares.min() for seed in range(5)]
+    assert min(alone) < 0.02  # what k-means likes best
+    assert found(X, group, 2, n_init=20).shares.min() > guide.SMALL / 2
+
+
+def test_a_network_learns_unequal_clusters_from_the_guide():
+    X, group, labels = independent(600, (0.85, 0.15))
+    settings = {"n_init": 2, "epochs": 10, "fair_epochs": 4, "batch_size": 60, "random_state": 0,
+                "network": small_net, "perturbation": "noise", "learning_rate": 0.02}  # fmt: skip
+    guided = DeepFairClustering(2, **settings).fit(X, sensitive_features=group)
+    alone = DeepFairClustering(2, guide=False, **settings).fit(X, sensitive_features=group)
+    assert guided.guided_
+    assert len(guided.scores_) == 1
+    assert not alone.guided_
+    assert len(alone.scores_) == 2
+    assert adjusted_rand_score(labels, guided.labels_) > 0.9
+    assert adjusted_rand_score(labels, guided.labels_) > adjusted_rand_score(labels, alone.labels_)
+
+
+@pytest.mark.parametrize("settings", [{"preset": "paper"}, {"fair_epochs": 0}, {"bounds": None}])
+def test_no_guide_without_something_to_be_fair_to_or_in_the_paper(blobs, settings):
+    X, group, _ = blobs
+    model = DeepFairClustering(3, **{"epochs": 1, "fair_epochs": 1, "n_init": 1, **settings})
+    assert not model.fit(X, sensitive_features=group).guided_
+
+
+def test_images_have_no_guide():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (60, 8, 8), dtype=np.uint8)
+    model = DeepFairClustering(2, epochs=1, fair_epochs=1, n_init=1, random_state=0)
+    assert not model.fit(images, sensitive_features=np.arange(60) % 2).guided_
+
+
+@pytest.mark.parametrize("far", [True, False])
+def test_a_guided_fair_stage_keeps_clusters_from_dying(blobs, monkeypatch, far):
+    """The first fair step sees what it moves only afterwards; the others know."""
+    X, group, _ = blobs
+    given = []
+
+    def spy(*arguments, **named):
+        given.append(named["least"])
+        return plain(*arguments, **named)
+
+    plain = training.fair_labels
+    monkeypatch.setattr(training, "fair_labels", spy)
+    monkeypatch.setattr(training, "_FAR", 0.0 if far else 1.0)
+    model = DeepFairClustering(3, guide=False, epochs=2, fair_epochs=3, n_init=1, random_state=0)
+    model.fit(X, sensitive_features=group)
+    stage = given[-3:]
+    assert stage[0] is None
+    for least in stage[1:]:
+        assert least is None if not far else least == pytest.approx([1 / 6] * 3)
