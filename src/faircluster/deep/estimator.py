@@ -18,6 +18,7 @@ from faircluster.deep.fitting import Fitted, fit_network, stored_seed
 from faircluster.deep.inputs import Rows, read_statistics
 from faircluster.deep.labelling import NetworkLabels
 from faircluster.deep.parallel import Team
+from faircluster.deep.prediction import predict_proba
 from faircluster.deep.preparing import (
     choose_device,
     choose_network,
@@ -27,7 +28,6 @@ from faircluster.deep.preparing import (
     scaling,
 )
 from faircluster.deep.recipes import Recipe, resolve_recipe
-from faircluster.deep.training import predict_proba
 from faircluster.groups import Groups
 from faircluster.metrics import balance
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from faircluster.assignment.prices import Relaxation
+from faircluster.deep.consensus import Companion
 from faircluster.deep.fair_step import FairLabels
 from faircluster.deep.files import read_tensors, write_tensors
 from faircluster.deep.parallel import Team
@@ -49,7 +50,7 @@ class Fitted:
 
 
 class _Keeper:
-    """Best start so far, scores, and the checkpoint file."""
+    """Finished starts, their scores, and the checkpoint file."""
 
     def __init__(
         self, path: Path | None, fingerprint: str, seed: int, level: int, team: Team | None = None
@@ -57,7 +58,7 @@ class _Keeper:
         self.path, self.fingerprint, self.seed, self.level = path, fingerprint, seed, level
         self.team = team or Team()
         self.scores: list[float] = []
-        self.best: dict[str, torch.Tensor] = {}
+        self.starts: list[dict[str, torch.Tensor]] = []  # weights, until one is chosen
 
     def on_epoch(self, run: Run) -> None:
         if self.team.rank:
@@ -79,10 +80,13 @@ class _Keeper:
             "fingerprint": self.fingerprint,
             "seed": self.seed,
             "scores": self.scores,
+            "starts": len(self.starts),
+            "orders": [companion.order for companion in run.companions],
             "run": {name: getattr(run, name) for name in ("start", "stage", "epoch", "history", "reached")},
         }
         tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, state in enumerate([*self.starts, *(companion.state for companion in run.companions)]):
+            tensors |= {f"kept.{number}.{name}": value for name, value in state.items()}
         for number, state in run.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(v) for name, v in state.items()}
         write_tensors(self.path, KIND, header, tensors | _pack_fair(run.fair, "fair") | _pack_warm(run.warm))
@@ -100,7 +104,11 @@ class _Keeper:
         for name, value in header["run"].items():
             setattr(run, name, value)
         run.network.load_state_dict(_under(tensors, "network."))
-        self.best = _under(tensors, "best.")
+        kept = [_under(tensors, f"kept.{i}.") for i in range(header["starts"] + len(header["orders"]))]
+        self.starts = kept[: header["starts"]]
+        run.companions = [
+            Companion(*pair) for pair in zip(kept[header["starts"] :], header["orders"], strict=True)
+        ]
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in _under(tensors, "optimizer.").items():
             number, _, what = name.partition(".")
@@ -169,7 +177,14 @@ def fit_network(
             raise failure if failure is not None else DivergedError("every start diverged")
         chosen = int(np.argmin(keeper.scores))
         run = _begin(job, make_network, chosen, run.history, stage="align")
-        run.network.load_state_dict(keeper.best)
+        run.network.load_state_dict(keeper.starts[chosen])
+        if job.recipe.consensus:
+            run.companions = [
+                Companion(state)
+                for number, state in enumerate(keeper.starts)
+                if number != chosen and np.isfinite(keeper.scores[number])
+            ]
+        keeper.starts = []
     status = "finished"
     try:
         if run.stage == "align":
@@ -199,8 +214,7 @@ def _finish_start(job: Job, run: Run, keeper: _Keeper) -> tuple[list[float], Div
         score, failure = (rows[-1]["score"] if rows else float("inf")), error
         if rows:
             warnings.warn(f"start {run.start + 1}: {error}", RuntimeWarning, stacklevel=5)
-    if not keeper.best or score < min(keeper.scores, default=float("inf")):
-        keeper.best = {name: value.clone() for name, value in run.network.state_dict().items()}
+    keeper.starts.append({name: value.clone() for name, value in run.network.state_dict().items()})
     return [*keeper.scores, score], failure
 
 

@@ -16,7 +16,7 @@ from faircluster.deep import saving
 from faircluster.deep.fair_step import fair_labels
 from faircluster.deep.inputs import Rows, read_statistics
 from faircluster.deep.networks import embed
-from faircluster.deep.training import predict_proba
+from faircluster.deep.prediction import predict_proba
 from faircluster.groups import Groups
 
 if TYPE_CHECKING:

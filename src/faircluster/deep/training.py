@@ -19,16 +19,18 @@ from faircluster.assignment.prices import Relaxation
 from faircluster.bounds import FairnessBounds
 from faircluster.deep import losses
 from faircluster.deep.alignment import align_clusters, cluster_means
+from faircluster.deep.consensus import Companion, ask_companions
 from faircluster.deep.fair_step import FairLabels, fair_labels
 from faircluster.deep.guide import Guide
 from faircluster.deep.inputs import Rows
 from faircluster.deep.parallel import Team
 from faircluster.deep.perturbations import Perturb, VirtualAdversary, frozen_statistics
+from faircluster.deep.prediction import predict_proba
 from faircluster.deep.recipes import Recipe
 from faircluster.groups import Groups
 from faircluster.metrics import balance
 
-__all__ = ["DivergedError", "Job", "Run", "predict_proba", "train_stage"]
+__all__ = ["DivergedError", "Job", "Run", "train_stage"]
 
 Array = NDArray[Any]
 STAGES = ("pretrain", "align", "fair")
@@ -118,6 +120,10 @@ class Run:
         A row an epoch.
     reached : bool
         Whether the balance target is reached.
+    companions : list of Companion
+        Networks of the other starts, asked in fair steps.
+    answers : ndarray of shape (n, k) or None
+        Sum of their probabilities; found anew after an interruption.
     """
 
     network: nn.Module
@@ -129,6 +135,8 @@ class Run:
     warm: Relaxation | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     reached: bool = False
+    companions: list[Companion] = field(default_factory=list)
+    answers: Array | None = None
 
 
 def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
@@ -336,10 +344,21 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     if _is_guided(job, run.history):
         expected = 1.0 / job.n_clusters if job.guide is None else job.guide.shares
         least = np.full(job.n_clusters, _LEAST * expected)
-    run.fair = job.team.shared(
-        lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
-    )
-    run.warm = run.fair.start
+
+    def labels_by(proba: Array) -> FairLabels:
+        fair = job.team.shared(
+            lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
+        )
+        run.warm = fair.start
+        return fair
+
+    if run.epoch == 0 or not run.companions:
+        run.fair = labels_by(proba)
+        if np.mean(run.fair.labels != predicted) > _FAR:
+            run.companions = []  # clusters will change a lot, and those of the starts would hold them back
+    if run.companions:
+        run.fair = labels_by(_with_companions(job, run, proba))
+    assert run.fair is not None
     return {
         **found,
         "moved": float(np.mean(run.fair.labels != predicted)),
@@ -348,23 +367,12 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     }
 
 
-def predict_proba(network: nn.Module, rows: Rows, team: Team | None = None) -> NDArray[np.float32]:
-    """Probabilities of the clusters for all rows, of shape (n, k); no row depends on the others.
-
-    With a team every member predicts a share of the rows, and all get all.
-    """
-    network.eval()
-    team = team or Team()
-    every = list(rows.ranges())
-    ends = np.linspace(0, len(every), team.size + 1).astype(int)
-    found = [np.empty((0, 0), dtype=np.float32)]
-    with torch.no_grad():
-        for index in every[ends[team.rank] : ends[team.rank + 1]]:
-            scores = network(rows.network_input(index)).float()
-            found.append(functional.softmax(scores, dim=1).cpu().numpy())
-    width = max(part.shape[1] for part in found)
-    part = np.concatenate([part.reshape(-1, width) for part in found]) if width else found[0]
-    return part if team.size == 1 else np.concatenate([p for p in team.parts(part) if len(p)])
+def _with_companions(job: Job, run: Run, proba: Array) -> Array:
+    """Mean probabilities of the network and of the other starts that agree with it."""
+    if run.answers is None:
+        run.companions, run.answers = ask_companions(run.companions, run.network, proba, job.rows, job.team)
+    mean: Array = (proba + run.answers) / np.float32(1 + len(run.companions))
+    return mean
 
 
 def _complete_balance(predicted: Array, job: Job) -> float:
