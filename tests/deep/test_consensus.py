@@ -1,0 +1,131 @@
+"""Starts that found the same clusters, asked together in the fair step."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is missing")
+
+from faircluster import DeepFairClustering
+from faircluster.deep import fitting, training
+from faircluster.deep.consensus import Companion, ask_companions
+from faircluster.deep.inputs import Rows
+from faircluster.deep.prediction import predict_proba
+
+CPU = torch.device("cpu")
+
+
+def linear(order):
+    network = torch.nn.Linear(3, 3)
+    with torch.no_grad():
+        network.weight.copy_(6.0 * torch.eye(3)[order])
+        network.bias.zero_()
+    return network
+
+
+@pytest.fixture
+def points():
+    rng = np.random.default_rng(0)
+    return np.eye(3, dtype=np.float32)[np.arange(90) % 3] + 0.1 * rng.normal(size=(90, 3)).astype(np.float32)
+
+
+def asked(points, *networks):
+    rows, first = Rows(points, CPU), linear([0, 1, 2])
+    companions = [Companion(network.state_dict()) for network in networks]
+    return ask_companions(companions, first, predict_proba(first, rows), rows)
+
+
+def test_clusters_are_matched_before_probabilities_are_added(points):
+    same, turned = linear([0, 1, 2]), linear([1, 2, 0])
+    agreeing, total = asked(points, same, turned)
+    assert [companion.order for companion in agreeing] == [[0, 1, 2], [2, 0, 1]]
+    np.testing.assert_allclose(total, 2 * predict_proba(same, Rows(points, CPU)), rtol=1e-5)
+
+
+def test_a_network_with_other_clusters_is_left_out(points):
+    merged = linear([0, 0, 2])
+    agreeing, total = asked(points, linear([2, 1, 0]), merged)
+    assert [companion.order for companion in agreeing] == [[2, 1, 0]]
+    assert total.sum() == pytest.approx(len(points), rel=1e-5)
+    assert asked(points, merged)[0] == []
+
+
+def test_an_order_that_is_known_stays(points):
+    rows, first = Rows(points, CPU), linear([0, 1, 2])
+    known = Companion(first.state_dict(), [1, 0, 2])
+    agreeing, total = ask_companions([known], first, predict_proba(first, rows), rows)
+    assert agreeing[0].order == [1, 0, 2]
+    assert (total.argmax(axis=1) == np.array([1, 0, 2])[np.arange(90) % 3]).all()
+
+
+def independent(n=240):
+    """Blobs, and groups that have nothing to do with them."""
+    rng = np.random.default_rng(3)
+    X = 5.0 * np.eye(3, 4)[np.arange(n) % 3] + rng.normal(size=(n, 4))
+    return X.astype(np.float32), rng.choice(["a", "b"], n)
+
+
+def model(**changes):
+    network = lambda: torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))  # noqa: E731
+    settings = {"n_init": 3, "epochs": 8, "fair_epochs": 3, "batch_size": 40, "learning_rate": 0.02,
+                "guide": False, "random_state": 0, "perturbation": "noise"}  # fmt: skip
+    return DeepFairClustering(3, network=network, **{**settings, **changes})
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """What the engine was given in the fair steps, and how many companions there were."""
+    seen, plain = [], training.fair_labels
+
+    def spy(proba, *arguments, **named):
+        seen.append(proba)
+        return plain(proba, *arguments, **named)
+
+    monkeypatch.setattr(training, "fair_labels", spy)
+    return seen
+
+
+def test_fair_labels_are_those_of_the_mean(given, monkeypatch):
+    found, ask = [], training.ask_companions
+
+    def asking(companions, network, proba, *others):
+        found.append((proba, ask(companions, network, proba, *others)))
+        return found[-1][1]
+
+    monkeypatch.setattr(training, "ask_companions", asking)
+    X, group = independent()
+    model().fit(X, sensitive_features=group)
+    ((proba, (agreeing, total)),) = found  # the others do not change: they are asked once
+    assert agreeing
+    own, mean, *later = given
+    np.testing.assert_array_equal(own, proba)
+    np.testing.assert_allclose(mean, (proba + total) / (1 + len(agreeing)), rtol=1e-6)
+    assert len(later) == 2  # one for each epoch
+
+
+def test_far_from_fair_the_other_starts_are_not_asked(given, monkeypatch):
+    monkeypatch.setattr(training, "_FAR", 0.0)
+    X, group = independent()
+    found = model(fair_epochs=2).fit(X, sensitive_features=group)
+    assert found.history_[-2]["moved"] > 0
+    assert len(given) == 2
+
+
+@pytest.mark.parametrize("killed", [24, 25, 26])
+def test_an_interrupted_fit_asks_the_same_networks_again(killed, tmp_path, monkeypatch):
+    X, group = independent()
+    path, save, count = tmp_path / "checkpoint", fitting._Keeper.save, []
+
+    def dying(self, run):
+        save(self, run)
+        count.append(1)
+        if len(count) == killed:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting._Keeper, "save", dying)
+        with pytest.raises(KeyboardInterrupt):
+            model(checkpoint=path).fit(X, sensitive_features=group)
+    resumed = model(checkpoint=path).fit(X, sensitive_features=group)
+    whole = model().fit(X, sensitive_features=group)
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    np.testing.assert_array_equal(resumed.fair_labels_, whole.fair_labels_)
