@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="torch is missing")
 
 from faircluster import DeepFairClustering
 from faircluster.deep import fitting, training
-from faircluster.deep.consensus import Companion, ask_companions
+from faircluster.deep.consensus import consensus
 from faircluster.deep.inputs import Rows
 from faircluster.deep.prediction import predict_proba
 
@@ -28,33 +28,28 @@ def points():
     return np.eye(3, dtype=np.float32)[np.arange(90) % 3] + 0.1 * rng.normal(size=(90, 3)).astype(np.float32)
 
 
-def asked(points, *networks):
+def together(points, *networks):
     rows, first = Rows(points, CPU), linear([0, 1, 2])
-    companions = [Companion(network.state_dict()) for network in networks]
-    return ask_companions(companions, first, predict_proba(first, rows), rows)
+    return consensus(first, [n.state_dict() for n in networks], predict_proba(first, rows), rows)
 
 
-def test_clusters_are_matched_before_probabilities_are_added(points):
-    same, turned = linear([0, 1, 2]), linear([1, 2, 0])
-    agreeing, total = asked(points, same, turned)
-    assert [companion.order for companion in agreeing] == [[0, 1, 2], [2, 0, 1]]
-    np.testing.assert_allclose(total, 2 * predict_proba(same, Rows(points, CPU)), rtol=1e-5)
+def test_clusters_are_matched_before_probabilities_are_averaged(points):
+    own = predict_proba(linear([0, 1, 2]), Rows(points, CPU))
+    np.testing.assert_allclose(together(points, linear([0, 1, 2]), linear([1, 2, 0])), own, rtol=1e-5)
+
+
+def test_others_change_what_is_close(points):
+    tilted = linear([0, 1, 2])
+    with torch.no_grad():
+        tilted.bias[0] = 1.0
+    rows = Rows(points, CPU)
+    own, theirs = predict_proba(linear([0, 1, 2]), rows), predict_proba(tilted, rows)
+    np.testing.assert_allclose(together(points, tilted), (own + theirs) / 2, rtol=1e-5)
 
 
 def test_a_network_with_other_clusters_is_left_out(points):
-    merged = linear([0, 0, 2])
-    agreeing, total = asked(points, linear([2, 1, 0]), merged)
-    assert [companion.order for companion in agreeing] == [[2, 1, 0]]
-    assert total.sum() == pytest.approx(len(points), rel=1e-5)
-    assert asked(points, merged)[0] == []
-
-
-def test_an_order_that_is_known_stays(points):
-    rows, first = Rows(points, CPU), linear([0, 1, 2])
-    known = Companion(first.state_dict(), [1, 0, 2])
-    agreeing, total = ask_companions([known], first, predict_proba(first, rows), rows)
-    assert agreeing[0].order == [1, 0, 2]
-    assert (total.argmax(axis=1) == np.array([1, 0, 2])[np.arange(90) % 3]).all()
+    own = predict_proba(linear([0, 1, 2]), Rows(points, CPU))
+    np.testing.assert_array_equal(together(points, linear([0, 0, 2])), own)
 
 
 def independent(n=240):
@@ -73,7 +68,7 @@ def model(**changes):
 
 @pytest.fixture
 def given(monkeypatch):
-    """What the engine was given in the fair steps, and how many companions there were."""
+    """What the engine was given in the fair steps."""
     seen, plain = [], training.fair_labels
 
     def spy(proba, *arguments, **named):
@@ -84,21 +79,22 @@ def given(monkeypatch):
     return seen
 
 
-def test_fair_labels_are_those_of_the_mean(given, monkeypatch):
-    found, ask = [], training.ask_companions
+def test_the_first_fair_labels_are_those_of_the_mean(given, monkeypatch):
+    found, plain = [], training.consensus
 
-    def asking(companions, network, proba, *others):
-        found.append((proba, ask(companions, network, proba, *others)))
-        return found[-1][1]
+    def asking(network, others, proba, *more):
+        found.append((len(others), proba, plain(network, others, proba, *more)))
+        return found[-1][2]
 
-    monkeypatch.setattr(training, "ask_companions", asking)
+    monkeypatch.setattr(training, "consensus", asking)
     X, group = independent()
     model().fit(X, sensitive_features=group)
-    ((proba, (agreeing, total)),) = found  # the others do not change: they are asked once
-    assert agreeing
-    own, mean, *later = given
+    ((others, proba, mean),) = found
+    assert others == 2
+    assert not np.allclose(mean, proba)
+    own, asked, *later = given
     np.testing.assert_array_equal(own, proba)
-    np.testing.assert_allclose(mean, (proba + total) / (1 + len(agreeing)), rtol=1e-6)
+    np.testing.assert_array_equal(asked, mean)
     assert len(later) == 2  # one for each epoch
 
 

@@ -1,9 +1,8 @@
-"""Networks of other starts that found the same clusters, asked together with the chosen one."""
+"""What the networks of several starts say together, where they found the same clusters."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,50 +15,37 @@ from faircluster.deep.inputs import Rows
 from faircluster.deep.parallel import Team
 from faircluster.deep.prediction import predict_proba
 
-__all__ = ["Companion", "ask_companions"]
+__all__ = ["consensus"]
 
 Array = NDArray[Any]
 _AGREEING = 0.9  # of the samples, after matching of the clusters
 
 
-@dataclass(eq=False)
-class Companion:
-    """A network of another start.
-
-    Attributes
-    ----------
-    state : dict of tensor
-        Its weights.
-    order : list of int or None
-        Its clusters in the order of the chosen network's; None before they are matched.
-    """
-
-    state: dict[str, torch.Tensor]
-    order: list[int] | None = None
-
-
-def ask_companions(
-    companions: list[Companion], network: nn.Module, proba: Array, rows: Rows, team: Team | None = None
-) -> tuple[list[Companion], Array]:
-    """Match companions with a network, drop those that disagree, and let the others predict.
+def consensus(
+    network: nn.Module,
+    others: list[dict[str, torch.Tensor]],
+    proba: Array,
+    rows: Rows,
+    team: Team | None = None,
+) -> Array:
+    """Mean probabilities of a network and of those others that agree with it.
 
     Parameters
     ----------
-    companions : list of Companion
-        Those that have an order are taken as they are.
     network : nn.Module
-        Of the same kind; not changed.
+        Not changed.
+    others : list of dict of tensor
+        Weights of networks of the same kind, whose clusters may be numbered otherwise.
     proba : ndarray of shape (n, k)
-        What it predicts.
+        What `network` predicts.
     rows : Rows of n samples
     team : Team, optional
 
     Returns
     -------
-    agreeing : list of Companion
-        With their orders: nine in ten of their predictions are those of the network.
-    total : ndarray of shape (n, k)
-        Sum of their probabilities.
+    ndarray of shape (n, k)
+        In the order of the network's clusters. Another network counts if nine in ten of its predictions are
+        the same after the best matching of the clusters.
 
     Notes
     -----
@@ -68,26 +54,24 @@ def ask_companions(
     Examples
     --------
     >>> import numpy as np, torch
-    >>> from faircluster.deep.prediction import predict_proba
-    >>> rows = Rows(np.eye(3, dtype=np.float32), torch.device("cpu"))
-    >>> network, other = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
-    >>> _ = network.load_state_dict({"weight": 9 * torch.eye(3), "bias": torch.zeros(3)})
-    >>> state = {"weight": 9 * torch.eye(3)[[2, 0, 1]], "bias": torch.zeros(3)}
-    >>> agreeing, total = ask_companions([Companion(state)], network, predict_proba(network, rows), rows)
-    >>> agreeing[0].order, total.argmax(axis=1).tolist()
-    ([1, 2, 0], [0, 1, 2])
+    >>> rows, network = Rows(np.eye(3, dtype=np.float32), torch.device("cpu")), torch.nn.Linear(3, 3)
+    >>> state = {"weight": 9 * torch.eye(3), "bias": torch.zeros(3)}
+    >>> turned = {"weight": 5 * torch.eye(3)[[2, 0, 1]], "bias": torch.zeros(3)}
+    >>> _ = network.load_state_dict(state)
+    >>> mean = consensus(network, [turned], predict_proba(network, rows), rows)
+    >>> mean.argmax(axis=1).tolist(), [f"{p:.3f}" for p in mean.diagonal()]
+    ([0, 1, 2], ['0.993', '0.993', '0.993'])
     """
-    predicted = proba.argmax(axis=1)
     other = copy.deepcopy(network)
-    agreeing, total = [], np.zeros_like(proba)
-    for companion in companions:
-        other.load_state_dict(companion.state)
+    predicted, total, voices = proba.argmax(axis=1), proba.copy(), 1
+    for state in others:
+        other.load_state_dict(state)
         theirs = predict_proba(other, rows, team)
-        order = companion.order
-        if order is None:
-            order = linear_sum_assignment(proba.T @ theirs, maximize=True)[1].tolist()
-            if np.mean(theirs[:, order].argmax(axis=1) == predicted) < _AGREEING:
-                continue
-        total += theirs[:, order]
-        agreeing.append(Companion(companion.state, order))
-    return agreeing, total
+        if not np.isfinite(theirs).all():  # it diverged
+            continue
+        theirs = theirs[:, linear_sum_assignment(proba.T @ theirs, maximize=True)[1]]
+        if np.mean(theirs.argmax(axis=1) == predicted) >= _AGREEING:
+            total += theirs
+            voices += 1
+    mean: Array = total / np.float32(voices)
+    return mean

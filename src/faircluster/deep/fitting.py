@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from faircluster.assignment.prices import Relaxation
-from faircluster.deep.consensus import Companion
 from faircluster.deep.fair_step import FairLabels
 from faircluster.deep.files import read_tensors, write_tensors
 from faircluster.deep.parallel import Team
@@ -58,7 +57,7 @@ class _Keeper:
         self.path, self.fingerprint, self.seed, self.level = path, fingerprint, seed, level
         self.team = team or Team()
         self.scores: list[float] = []
-        self.starts: list[dict[str, torch.Tensor]] = []  # weights, until one is chosen
+        self.starts: list[dict[str, torch.Tensor]] = []  # weights; without consensus those of the best
 
     def on_epoch(self, run: Run) -> None:
         if self.team.rank:
@@ -81,11 +80,11 @@ class _Keeper:
             "seed": self.seed,
             "scores": self.scores,
             "starts": len(self.starts),
-            "orders": [companion.order for companion in run.companions],
+            "others": len(run.others),
             "run": {name: getattr(run, name) for name in ("start", "stage", "epoch", "history", "reached")},
         }
         tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
-        for number, state in enumerate([*self.starts, *(companion.state for companion in run.companions)]):
+        for number, state in enumerate([*self.starts, *run.others]):
             tensors |= {f"kept.{number}.{name}": value for name, value in state.items()}
         for number, state in run.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(v) for name, v in state.items()}
@@ -104,11 +103,8 @@ class _Keeper:
         for name, value in header["run"].items():
             setattr(run, name, value)
         run.network.load_state_dict(_under(tensors, "network."))
-        kept = [_under(tensors, f"kept.{i}.") for i in range(header["starts"] + len(header["orders"]))]
-        self.starts = kept[: header["starts"]]
-        run.companions = [
-            Companion(*pair) for pair in zip(kept[header["starts"] :], header["orders"], strict=True)
-        ]
+        kept = [_under(tensors, f"kept.{i}.") for i in range(header["starts"] + header["others"])]
+        self.starts, run.others = kept[: header["starts"]], kept[header["starts"] :]
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in _under(tensors, "optimizer.").items():
             number, _, what = name.partition(".")
@@ -177,10 +173,10 @@ def fit_network(
             raise failure if failure is not None else DivergedError("every start diverged")
         chosen = int(np.argmin(keeper.scores))
         run = _begin(job, make_network, chosen, run.history, stage="align")
-        run.network.load_state_dict(keeper.starts[chosen])
+        run.network.load_state_dict(keeper.starts[chosen if job.recipe.consensus else 0])
         if job.recipe.consensus:
-            run.companions = [
-                Companion(state)
+            run.others = [
+                state
                 for number, state in enumerate(keeper.starts)
                 if number != chosen and np.isfinite(keeper.scores[number])
             ]
@@ -214,7 +210,11 @@ def _finish_start(job: Job, run: Run, keeper: _Keeper) -> tuple[list[float], Div
         score, failure = (rows[-1]["score"] if rows else float("inf")), error
         if rows:
             warnings.warn(f"start {run.start + 1}: {error}", RuntimeWarning, stacklevel=5)
-    keeper.starts.append({name: value.clone() for name, value in run.network.state_dict().items()})
+    state = {name: value.to("cpu", copy=True) for name, value in run.network.state_dict().items()}
+    if job.recipe.consensus:
+        keeper.starts.append(state)
+    elif not keeper.starts or score < min(keeper.scores, default=float("inf")):
+        keeper.starts = [state]
     return [*keeper.scores, score], failure
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from faircluster.assignment.transport import assign_by_price
 from faircluster.bounds import FairnessBounds
 from faircluster.centers import Means
-from faircluster.deep.inputs import Rows
+from faircluster.deep.inputs import CHUNK, Rows
 from faircluster.groups import Groups
 from faircluster.refinement.lloyd import Clustering, fair_lloyd
 
@@ -76,7 +76,10 @@ def find_guide(
     True
     """
     part = groups.subset(drawn)
-    geometry = Means(rows.batch(drawn).cpu().numpy().astype(np.float64))
+    X = np.empty((len(drawn), *rows.shape))
+    for start in range(0, len(drawn), CHUNK):
+        X[start : start + CHUNK] = rows.batch(drawn[start : start + CHUNK]).cpu().numpy()
+    geometry = Means(X)
     exact = FairnessBounds.exact().rows(part, n_clusters)
     free = FairnessBounds.from_any(None).rows(part, n_clusters)
     random_state = np.random.RandomState(seed % 2**32)
@@ -89,7 +92,7 @@ def find_guide(
     *_, best, shares = min(found, key=lambda each: each[:2])
     no_prices = np.zeros((part.n_signatures, n_clusters))
     nearest = assign_by_price(geometry.costs(best.centers), part.signature, no_prices)[0]
-    if np.mean(nearest != best.labels) > _APART:
+    if shares.min() == 0 or np.mean(nearest != best.labels) > _APART:
         return None
     labels = np.zeros(len(rows), dtype=np.int32)
     labels[drawn] = best.labels

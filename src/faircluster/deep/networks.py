@@ -11,8 +11,7 @@ from torch import nn
 
 __all__ = ["MLP", "ConvNet", "build_network", "embed"]
 
-_PADDED = 5  # side of a map below which it is padded
-_POOLED = 10  # side of a map from which it is pooled
+_POOLED = 12  # side of a map from which it is pooled
 
 
 class ConvNet(nn.Module):
@@ -30,10 +29,9 @@ class ConvNet(nn.Module):
 
     Notes
     -----
-    Convolution 3 x 3 without padding, maximum pooling, batch norm, ReLU, twice; then a hidden layer with
-    batch norm. Maps of less than 10 x 10 are not pooled, and those of less than 5 x 5 are padded. Pooling
-    before normalizing computes the same function as the usual order where the norm's gain is positive, in
-    two thirds of the time.
+    Convolution 3 x 3, maximum pooling, batch norm, ReLU, twice; then a hidden layer with batch norm. Maps of
+    less than 12 x 12 are not pooled. Pooling before normalizing computes the same function as the usual order
+    where the norm's gain is positive, in two thirds of the time.
 
     Examples
     --------
@@ -50,9 +48,7 @@ class ConvNet(nn.Module):
         channels, height, width = shape
         layers: list[nn.Module] = []
         for filters in widths:
-            padding = int(min(height, width) < _PADDED)
-            layers.append(nn.Conv2d(channels, filters, 3, padding=padding))
-            height, width = height - 2 + 2 * padding, width - 2 + 2 * padding
+            layers.append(nn.Conv2d(channels, filters, 3, padding=1))
             if min(height, width) >= _POOLED:
                 layers.append(nn.MaxPool2d(2))
                 height, width = height // 2, width // 2

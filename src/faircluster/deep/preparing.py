@@ -34,7 +34,7 @@ _ROWS_A_CLUSTER = 10  # of a group in a batch, for entropies within groups
 _WIDE = 1_000_000  # weights from which bfloat16 pays on a GPU; smaller networks wait for launches
 _FAIR_STEPS, _FAIR_EPOCHS = 180, (4, 12)
 _LONG_FAIR_EPOCHS = 18
-_GUIDE_ROWS = 100_000  # to cluster for a guide, at most
+_GUIDE_ROWS = 100_000  # to cluster for a guide, or all of the first stage if that has more
 
 
 def choose_device(device: str) -> torch.device:
@@ -128,7 +128,8 @@ def make_job(
     if bounds == FairnessBounds.from_any(None) or groups.n_groups == 1:
         fair_epochs = long_fair_epochs = 0  # nothing to be fair to
     team, guide = Team.current(), None
-    if recipe.guide and len(rows.shape) == 1 and epochs and fair_epochs:
+    free = sizes is None or (isinstance(sizes, str) and sizes == "predicted")
+    if recipe.guide and free and recipe.fairness and len(rows.shape) == 1 and epochs and fair_epochs:
         drawn = np.sort(order[: max(taken, _GUIDE_ROWS)])
         guide = team.shared(lambda: find_guide(rows, drawn, groups, n_clusters, recipe.n_init, seed))
     if guide is not None:

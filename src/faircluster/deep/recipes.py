@@ -51,8 +51,8 @@ class Recipe:
         Vectors: the first stage learns exactly fair k-means beside the other terms, where that does not
         mislead. Then `n_init` counts the starts of k-means, and one network is trained.
     consensus : bool
-        Fair labels of the mean probabilities of the network and of the other starts that found the same
-        clusters, where the first fair step moves no more than a twentieth of the points.
+        The first fair labels come from the mean probabilities of the network and of the other starts that
+        found the same clusters, unless that step moves more than a twentieth of the points.
     align : bool
         Match clusters across groups before the first fair labels are taken.
     uniform_start : bool

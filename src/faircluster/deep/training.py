@@ -19,7 +19,7 @@ from faircluster.assignment.prices import Relaxation
 from faircluster.bounds import FairnessBounds
 from faircluster.deep import losses
 from faircluster.deep.alignment import align_clusters, cluster_means
-from faircluster.deep.consensus import Companion, ask_companions
+from faircluster.deep.consensus import consensus
 from faircluster.deep.fair_step import FairLabels, fair_labels
 from faircluster.deep.guide import Guide
 from faircluster.deep.inputs import Rows
@@ -36,7 +36,7 @@ Array = NDArray[Any]
 STAGES = ("pretrain", "align", "fair")
 _FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
 _GUIDED = 2 / 3  # of a long fair stage, in which fair labels guide
-_LEAST = 0.5  # of the mean size, for the clusters of a long fair stage
+_LEAST = 0.5  # of the mean size, or of the guide's, for the clusters of a long fair stage
 _LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
 FINAL_RATE = 0.02  # of the learning rate, at the end of the cosine
 
@@ -120,10 +120,8 @@ class Run:
         A row an epoch.
     reached : bool
         Whether the balance target is reached.
-    companions : list of Companion
-        Networks of the other starts, asked in fair steps.
-    answers : ndarray of shape (n, k) or None
-        Sum of their probabilities; found anew after an interruption.
+    others : list of dict of tensor
+        Weights of the other starts, for the first fair step.
     """
 
     network: nn.Module
@@ -135,8 +133,7 @@ class Run:
     warm: Relaxation | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     reached: bool = False
-    companions: list[Companion] = field(default_factory=list)
-    answers: Array | None = None
+    others: list[dict[str, torch.Tensor]] = field(default_factory=list)
 
 
 def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
@@ -214,7 +211,7 @@ def _is_guided(job: Job, history: list[dict[str, Any]]) -> bool:
     Where the first of them are far from the predictions, many are wrong: the other terms have to find
     clusters that fit them better. At full weight the network would learn the labels as they are. And as the
     predicted sizes become the quotas, a cluster that fits badly would get smaller from step to step until it
-    has died; it keeps at least half of the mean size.
+    has died; it keeps at least half of the mean size, or of the guide's cluster.
     """
     return job.recipe.guidance < 1.0 and _is_far(history)
 
@@ -352,27 +349,17 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
         run.warm = fair.start
         return fair
 
-    if run.epoch == 0 or not run.companions:
-        run.fair = labels_by(proba)
-        if np.mean(run.fair.labels != predicted) > _FAR:
-            run.companions = []  # clusters will change a lot, and those of the starts would hold them back
-    if run.companions:
-        run.fair = labels_by(_with_companions(job, run, proba))
-    assert run.fair is not None
+    run.fair = labels_by(proba)
+    moved = float(np.mean(run.fair.labels != predicted))
+    if run.others and moved <= _FAR:
+        run.fair = labels_by(consensus(run.network, run.others, proba, job.rows, job.team))
+    run.others = []
     return {
         **found,
-        "moved": float(np.mean(run.fair.labels != predicted)),
+        "moved": moved,
         "violation": run.fair.violation,
         "fair_seconds": run.fair.seconds,
     }
-
-
-def _with_companions(job: Job, run: Run, proba: Array) -> Array:
-    """Mean probabilities of the network and of the other starts that agree with it."""
-    if run.answers is None:
-        run.companions, run.answers = ask_companions(run.companions, run.network, proba, job.rows, job.team)
-    mean: Array = (proba + run.answers) / np.float32(1 + len(run.companions))
-    return mean
 
 
 def _complete_balance(predicted: Array, job: Job) -> float:
