@@ -166,15 +166,14 @@ def stages(
                 "network": scores(target, model.labels_, groups, k),
                 "fair": scores(target, model.fair_labels_, groups, k),
                 "violation": model.violation_,
-                "moved": [row["moved"] for row in model.history_ if "moved" in row],
+                "moved": [row["moved"] for row in model.history_ if row["stage"] == "fair"],
             }
         )
     seconds = time.perf_counter() - begun
     return {
         "network": scores(target, first.labels_, groups, k),
         "fair": scores(target, first.fair_labels_, groups, k),
-        "epochs": first.n_iter_,
-        "fair_epochs": len(after[0]["moved"]),
+        "epochs": sum(row["start"] == int(np.argmin(first.scores_)) for row in first.history_),
         "after": after,
         "seconds": {"best": seconds, "median": seconds, "all": [seconds]},
     }

@@ -52,6 +52,13 @@ def test_a_network_with_other_clusters_is_left_out(points):
     np.testing.assert_array_equal(together(points, linear([0, 0, 2])), own)
 
 
+def test_a_network_that_diverged_has_no_voice(points):
+    broken, own = linear([0, 1, 2]), predict_proba(linear([0, 1, 2]), Rows(points, CPU))
+    with torch.no_grad():
+        broken.bias[1] = float("nan")
+    np.testing.assert_array_equal(together(points, broken), own)
+
+
 def independent(n=240):
     """Blobs, and groups that have nothing to do with them."""
     rng = np.random.default_rng(3)
@@ -106,8 +113,8 @@ def test_far_from_fair_the_other_starts_are_not_asked(given, monkeypatch):
     assert len(given) == 2
 
 
-@pytest.mark.parametrize("killed", [24, 25, 26])
-def test_an_interrupted_fit_asks_the_same_networks_again(killed, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("guide", "killed"), [(False, 24), (False, 25), (False, 26), (True, 5), (True, 9)])
+def test_an_interrupted_fit_asks_the_same_networks_again(guide, killed, tmp_path, monkeypatch):
     X, group = independent()
     path, save, count = tmp_path / "checkpoint", fitting._Keeper.save, []
 
@@ -120,8 +127,9 @@ def test_an_interrupted_fit_asks_the_same_networks_again(killed, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(fitting._Keeper, "save", dying)
         with pytest.raises(KeyboardInterrupt):
-            model(checkpoint=path).fit(X, sensitive_features=group)
-    resumed = model(checkpoint=path).fit(X, sensitive_features=group)
-    whole = model().fit(X, sensitive_features=group)
+            model(checkpoint=path, guide=guide).fit(X, sensitive_features=group)
+    resumed = model(checkpoint=path, guide=guide).fit(X, sensitive_features=group)
+    whole = model(guide=guide).fit(X, sensitive_features=group)
+    assert whole.guided_ == guide
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
     np.testing.assert_array_equal(resumed.fair_labels_, whole.fair_labels_)

@@ -54,6 +54,31 @@ def member(rank, size, folder, network, perturbation):
     assert group() is None  # else its threads would end with the interpreter, which may abort the process
 
 
+def independent():
+    """Groups that have nothing to do with the blobs."""
+    X, _ = data()
+    return X, np.random.default_rng(1).choice(["a", "b"], len(X))
+
+
+def agreeing_member(rank, size, folder):
+    """Fit with a guide, and without one from several starts that agree."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=size
+    )
+    X, groups = independent()
+    settings = {"network": plain_network, "perturbation": smaller, "epochs": 6, "fair_epochs": 2,
+                "batch_size": 128, "learning_rate": 0.02, "device": "cpu", "random_state": 0}  # fmt: skip
+    weights = {}
+    for name, given in (("guided", {"n_init": 2}), ("alone", {"n_init": 3, "guide": False})):
+        model = DeepFairClustering(3, **settings, **given).fit(X, sensitive_features=groups)
+        assert model.guided_ == (name == "guided")
+        weights |= {f"{name}.{part}": value.numpy() for part, value in model.network_.state_dict().items()}
+        weights[f"{name}.fair"] = model.fair_labels_
+    np.savez(f"{folder}/{rank}.npz", **weights)
+    torch.distributed.destroy_process_group()
+
+
 def together(folder, network="auto", perturbation="auto", size=2):
     torch.multiprocessing.spawn(member, (size, str(folder), network, perturbation), nprocs=size)
     assert not (folder / "checkpoint.safetensors").exists()
@@ -87,3 +112,9 @@ def test_members_agree_with_batch_norm_noise_and_exact_labels(tmp_path):
     _, groups = data()
     assert additive_violation(one["fair"], groups, bounds="exact") == 0
     assert len(np.unique(one["labels"])) == 3
+
+
+def test_members_agree_on_guides_and_on_what_several_starts_say(tmp_path):
+    torch.multiprocessing.spawn(agreeing_member, (2, str(tmp_path)), nprocs=2)
+    one, two = (dict(np.load(tmp_path / f"{rank}.npz")) for rank in range(2))
+    assert all((one[name] == two[name]).all() for name in one)

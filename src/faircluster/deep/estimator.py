@@ -59,11 +59,11 @@ class DeepFairClustering(NetworkLabels):
         What must not change a sample's cluster: affine maps of images, noise on features, an adversarial
         step, or any function of a batch. "auto": "augment" for images, "vat" for vectors.
     fairness : float, default=None
-        Weight of the fairness term. Both presets: 4. "best" begins with a tenth of it where the first fair
-        step moves more than a twentieth of the points.
+        Weight of the fairness term, of the guide's labels too. Both presets: 4. "best" begins with a tenth of
+        it where the first fair step moves more than a twentieth of the points.
     epochs : int, default=None
-        Epochs without the fairness term. "best": as many as make 540 steps on (up to) 12,000 rows drawn at
-        random; "paper": 50 on all rows.
+        Epochs of the first stage, without the fairness term unless there is a guide. "best": as many as make
+        540 steps on (up to) 12,000 rows drawn at random; "paper": 50 on all rows.
     fair_epochs : int, default=None
         Epochs with it. "best": 4, on small data up to 12, where the first fair step moves more than a
         twentieth of the points 18; "paper": 50. 0: DFDC without the fair step.
@@ -72,7 +72,7 @@ class DeepFairClustering(NetworkLabels):
     sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
         Cluster sizes of the fair labels; None leaves them free.
     targets : {"hard", "weighted"}, default="hard"
-        "weighted": fair labels count by the probability the network gives them.
+        "weighted": fair labels count by their probability (in the first fair step, the mean over starts).
     smoothing : float, default=None
         Label smoothing of the fair labels; "best": 0.1, "paper": 0.
     by_group : bool, default=None
@@ -80,7 +80,7 @@ class DeepFairClustering(NetworkLabels):
         enough of every group; "paper": no.
     guide : bool, default=None
         Vectors: learn exactly fair k-means in the first stage, unless its labels depend on the group for more
-        than a tenth of the rows. "best": yes; "paper": no.
+        than a tenth of the rows, or sizes are given. "best": yes; "paper": no.
     n_init : int, default=None
         Starts; the one with the least label-free score is kept. "best": 6, "paper": 1. With a guide these are
         starts of k-means, and one network is trained.
@@ -118,7 +118,8 @@ class DeepFairClustering(NetworkLabels):
     history_ : list of dict
         Loss and its terms, balance and seconds of every epoch, and moved points of every fair step.
     scores_ : list of float
-        ``0.1 H(Y|X) - 0.4 H(Y) + KL`` of every start.
+        ``0.1 H(Y|X) - 0.4 H(Y) + KL`` of every start. With a guide H(Y) is log k - KL(mean || its sizes),
+        also in ``history_``.
     guided_ : bool
         Whether the first stage learned fair k-means.
     status_ : {"finished", "balance_reached", "diverged"}

@@ -28,9 +28,9 @@ class FairLabels:
     ----------
     labels : ndarray of shape (n,), int32
     confidence : ndarray of shape (n,), float32
-        Probability that the network gives each label.
+        Probability of each label.
     moved : float
-        Share of the points whose label is not the predicted one.
+        Share of the points whose label is not the likeliest.
     violation : float
         Largest excess over any bound, in points.
     cost : float

@@ -131,7 +131,7 @@ def fit_network(
     fingerprint: dict[str, Any],
     level: int,
 ) -> Fitted:
-    """Train every start without the fairness term, and the best of them with it.
+    """Train every start in the first stage, and the best of them on fair labels.
 
     Parameters
     ----------

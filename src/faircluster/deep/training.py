@@ -1,4 +1,4 @@
-"""The training loop: a stage without fairness term, one that matches groups where needed, one with it."""
+"""The training loop: a first stage, one that matches groups where needed, and one on fair labels."""
 
 from __future__ import annotations
 
