@@ -252,8 +252,7 @@ def _stages(rows: Rows, table: Any) -> list[str]:
         f"On {SMALL:,} images of MNIST-USPS, drawn at random. All fair stages of a seed start from the same "
         "network, so that a series differs in one parameter: the weight of the fairness loss (Figure 2; the "
         "presets' is 4) or the width of the bounds, shares within eps of the whole's (Table 4). The last "
-        "column is the share of points that the first and the last fair step move. As one network is all "
-        "there is, `best` asks no other starts here."
+        "column is the share of points that the first and the last fair step move."
     )
     return ["## Weight of fairness and width of bounds", words, table(head, lines)]
 

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="torch is missing")
 from sklearn.metrics import adjusted_rand_score
 
 from faircluster import DeepFairClustering, FairKMeans
-from faircluster.deep import guide, training
+from faircluster.deep import fitting, guide, training
 from faircluster.deep.guide import find_guide
 from faircluster.deep.inputs import Rows
 from faircluster.groups import Groups
@@ -157,3 +157,25 @@ def test_a_long_fair_stage_keeps_clusters_from_dying(monkeypatch, far, guided):
             assert np.sort(least) == pytest.approx([0.075, 0.425] if guided else [0.25, 0.25], abs=0.03)
         else:
             assert least is None
+
+
+@pytest.mark.parametrize("killed", [4, 12])
+def test_an_interrupted_fit_finds_its_guide_again(killed, tmp_path, monkeypatch):
+    X, group, _ = independent(300, (0.85, 0.15))
+    path, save, count = tmp_path / "checkpoint", fitting._Keeper.save, []
+
+    def dying(self, run):
+        save(self, run)
+        count.append(1)
+        if len(count) == killed:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting._Keeper, "save", dying)
+        with pytest.raises(KeyboardInterrupt):
+            DeepFairClustering(2, checkpoint=path, **SETTINGS).fit(X, sensitive_features=group)
+    resumed = DeepFairClustering(2, checkpoint=path, **SETTINGS).fit(X, sensitive_features=group)
+    whole = DeepFairClustering(2, **SETTINGS).fit(X, sensitive_features=group)
+    assert resumed.guided_
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    np.testing.assert_array_equal(resumed.fair_labels_, whole.fair_labels_)

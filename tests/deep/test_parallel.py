@@ -60,8 +60,8 @@ def independent():
     return X, np.random.default_rng(1).choice(["a", "b"], len(X))
 
 
-def agreeing_member(rank, size, folder):
-    """Fit with a guide, and without one from several starts that agree."""
+def guided_member(rank, size, folder):
+    """Fit with a guide, and without one from several starts."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=size
@@ -114,7 +114,7 @@ def test_members_agree_with_batch_norm_noise_and_exact_labels(tmp_path):
     assert len(np.unique(one["labels"])) == 3
 
 
-def test_members_agree_on_guides_and_on_what_several_starts_say(tmp_path):
-    torch.multiprocessing.spawn(agreeing_member, (2, str(tmp_path)), nprocs=2)
+def test_members_agree_on_guides(tmp_path):
+    torch.multiprocessing.spawn(guided_member, (2, str(tmp_path)), nprocs=2)
     one, two = (dict(np.load(tmp_path / f"{rank}.npz")) for rank in range(2))
     assert all((one[name] == two[name]).all() for name in one)

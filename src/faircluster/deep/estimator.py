@@ -72,7 +72,7 @@ class DeepFairClustering(NetworkLabels):
     sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
         Cluster sizes of the fair labels; None leaves them free.
     targets : {"hard", "weighted"}, default="hard"
-        "weighted": fair labels count by their probability (in the first fair step, the mean over starts).
+        "weighted": fair labels count by the probability the network gives them.
     smoothing : float, default=None
         Label smoothing of the fair labels; "best": 0.1, "paper": 0.
     by_group : bool, default=None

@@ -49,7 +49,7 @@ class Fitted:
 
 
 class _Keeper:
-    """Finished starts, their scores, and the checkpoint file."""
+    """Best start so far, scores, and the checkpoint file."""
 
     def __init__(
         self, path: Path | None, fingerprint: str, seed: int, level: int, team: Team | None = None
@@ -57,7 +57,7 @@ class _Keeper:
         self.path, self.fingerprint, self.seed, self.level = path, fingerprint, seed, level
         self.team = team or Team()
         self.scores: list[float] = []
-        self.starts: list[dict[str, torch.Tensor]] = []  # weights; without consensus those of the best
+        self.best: dict[str, torch.Tensor] = {}
 
     def on_epoch(self, run: Run) -> None:
         if self.team.rank:
@@ -79,13 +79,10 @@ class _Keeper:
             "fingerprint": self.fingerprint,
             "seed": self.seed,
             "scores": self.scores,
-            "starts": len(self.starts),
-            "others": len(run.others),
             "run": {name: getattr(run, name) for name in ("start", "stage", "epoch", "history", "reached")},
         }
         tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
-        for number, state in enumerate([*self.starts, *run.others]):
-            tensors |= {f"kept.{number}.{name}": value for name, value in state.items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for number, state in run.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(v) for name, v in state.items()}
         write_tensors(self.path, KIND, header, tensors | _pack_fair(run.fair, "fair") | _pack_warm(run.warm))
@@ -103,8 +100,7 @@ class _Keeper:
         for name, value in header["run"].items():
             setattr(run, name, value)
         run.network.load_state_dict(_under(tensors, "network."))
-        kept = [_under(tensors, f"kept.{i}.") for i in range(header["starts"] + header["others"])]
-        self.starts, run.others = kept[: header["starts"]], kept[header["starts"] :]
+        self.best = _under(tensors, "best.")
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in _under(tensors, "optimizer.").items():
             number, _, what = name.partition(".")
@@ -173,14 +169,7 @@ def fit_network(
             raise failure if failure is not None else DivergedError("every start diverged")
         chosen = int(np.argmin(keeper.scores))
         run = _begin(job, make_network, chosen, run.history, stage="align")
-        run.network.load_state_dict(keeper.starts[chosen if job.recipe.consensus else 0])
-        if job.recipe.consensus:
-            run.others = [
-                state
-                for number, state in enumerate(keeper.starts)
-                if number != chosen and np.isfinite(keeper.scores[number])
-            ]
-        keeper.starts = []
+        run.network.load_state_dict(keeper.best)
     status = "finished"
     try:
         if run.stage == "align":
@@ -210,11 +199,8 @@ def _finish_start(job: Job, run: Run, keeper: _Keeper) -> tuple[list[float], Div
         score, failure = (rows[-1]["score"] if rows else float("inf")), error
         if rows:
             warnings.warn(f"start {run.start + 1}: {error}", RuntimeWarning, stacklevel=5)
-    state = {name: value.to("cpu", copy=True) for name, value in run.network.state_dict().items()}
-    if job.recipe.consensus:
-        keeper.starts.append(state)
-    elif not keeper.starts or score < min(keeper.scores, default=float("inf")):
-        keeper.starts = [state]
+    if not keeper.best or score < min(keeper.scores, default=float("inf")):
+        keeper.best = {name: value.clone() for name, value in run.network.state_dict().items()}
     return [*keeper.scores, score], failure
 
 

@@ -50,9 +50,6 @@ class Recipe:
     guide : bool
         Vectors: the first stage learns exactly fair k-means beside the other terms, where that does not
         mislead. Then `n_init` counts the starts of k-means, and one network is trained.
-    consensus : bool
-        The first fair labels come from the mean probabilities of the network and of the other starts that
-        found the same clusters, unless that step moves more than a twentieth of the points.
     align : bool
         Match clusters across groups before the first fair labels are taken.
     uniform_start : bool
@@ -81,7 +78,6 @@ class Recipe:
     fair_epochs: int | None = None
     n_init: int = 6
     guide: bool = True
-    consensus: bool = True
     align: bool = True
     uniform_start: bool = False
 
@@ -103,7 +99,6 @@ PRESETS = {
         fair_epochs=50,
         n_init=1,
         guide=False,
-        consensus=False,
         align=False,
         uniform_start=True,
         network="mlp",

@@ -19,7 +19,6 @@ from faircluster.assignment.prices import Relaxation
 from faircluster.bounds import FairnessBounds
 from faircluster.deep import losses
 from faircluster.deep.alignment import align_clusters, cluster_means
-from faircluster.deep.consensus import consensus
 from faircluster.deep.fair_step import FairLabels, fair_labels
 from faircluster.deep.guide import Guide
 from faircluster.deep.inputs import Rows
@@ -120,8 +119,6 @@ class Run:
         A row an epoch.
     reached : bool
         Whether the balance target is reached.
-    others : list of dict of tensor
-        Weights of the other starts, for the first fair step.
     """
 
     network: nn.Module
@@ -133,7 +130,6 @@ class Run:
     warm: Relaxation | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     reached: bool = False
-    others: list[dict[str, torch.Tensor]] = field(default_factory=list)
 
 
 def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
@@ -341,22 +337,13 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     if _is_guided(job, run.history):
         expected = 1.0 / job.n_clusters if job.guide is None else job.guide.shares
         least = np.full(job.n_clusters, _LEAST * expected)
-
-    def labels_by(proba: Array) -> FairLabels:
-        fair = job.team.shared(
-            lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
-        )
-        run.warm = fair.start
-        return fair
-
-    run.fair = labels_by(proba)
-    moved = float(np.mean(run.fair.labels != predicted))
-    if run.others and moved <= _FAR:
-        run.fair = labels_by(consensus(run.network, run.others, proba, job.rows, job.team))
-    run.others = []
+    run.fair = job.team.shared(
+        lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
+    )
+    run.warm = run.fair.start
     return {
         **found,
-        "moved": moved,
+        "moved": float(np.mean(run.fair.labels != predicted)),
         "violation": run.fair.violation,
         "fair_seconds": run.fair.seconds,
     }
