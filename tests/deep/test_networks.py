@@ -68,6 +68,6 @@ def test_network_input_is_scaled():
 
 def test_presets():
     paper, best = resolve_recipe("paper"), resolve_recipe("best")
-    assert (paper.fairness, paper.decay, paper.batch_size, paper.invariance) == (4.0, 1e-4, 250, 1.0)
+    assert (paper.fairness, paper.decay, paper.batch_size, paper.invariance) == (4.0, 0.0, 250, 1.0)
     assert paper.perturbation == "vat"
     assert best.perturbation == "auto"
