@@ -84,8 +84,8 @@ class Recipe:
 
 PRESETS = {
     "best": Recipe(),
-    # Zhang & Davidson 2021 where it says something, else IMSAT, on which it builds. The paper's decay of 1e-4,
-    # on the sum of squares, is that of a small network: on 1200-1200 it outweighs the other terms
+    # Zhang & Davidson 2021 where it says something, else IMSAT, on which it builds. The paper's decay of
+    # 1e-4 is one for small networks: summed over 1200-1200 it outweighs the other terms
     "paper": Recipe(
         perturbation="vat",
         decay=0.0,
