@@ -18,7 +18,7 @@ BLUE, RED, GREY, GREEN = "#1f6f8b", "#d1603d", "#888888", "#5aa469"
 LEAST_SEEDS = 3
 WORDS = {
     "best": "`best`",
-    "paper": "`paper`: DFDC as published",
+    "paper": "`paper`: DFDC ([search](deep.md#the-search-for-paper))",
     "imsat": "IMSAT: `paper` before its fair stage",
     "best_without_images": f"`best` without image augmentation, {SMALL:,} images",
     "kmeans": "k-means, raw features",
