@@ -16,6 +16,7 @@ __all__ = ["judge", "write"]
 
 BLUE, RED, GREY, GREEN = "#1f6f8b", "#d1603d", "#888888", "#5aa469"
 LEAST_SEEDS = 3
+RIVALS = ("kmeans", "fair_kmeans")
 WORDS = {
     "best": "`best`",
     "paper": "`paper`: DFDC ([search](deep.md#the-search-for-paper))",
@@ -149,9 +150,6 @@ def judge(results: Path) -> list[tuple[str, Verdict | None]]:
     """Every promise with its verdict; None where too little was measured."""
     rows = Rows(results / "deep.json")
     return [(promise, verdict(rows)) for promise, verdict in CLAIMS]
-
-
-RIVALS = ("kmeans", "fair_kmeans")
 
 
 def _fits(rows: Rows, dataset: str, method: str) -> list[Row]:
