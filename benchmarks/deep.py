@@ -246,8 +246,7 @@ def plan(quick: bool) -> Iterator[Task]:
                     params["rows"] = SMALL
                 yield Task("fit", params, timeout=20_000)
             params = {"dataset": dataset, "preset": "paper", "seed": seed, "series": False}
-            if dataset in ("mnist_usps", "reverse_mnist"):
-                params |= {"fair_epochs": PAPER_FAIR_EPOCHS, "precision": "bfloat16"}
+            params |= {"fair_epochs": PAPER_FAIR_EPOCHS, "precision": "bfloat16"}
             yield Task("stages", params, timeout=20_000)
             for method in ("kmeans", "fair_kmeans"):
                 yield Task("rival", {"dataset": dataset, "method": method, "seed": seed}, timeout=4000)
