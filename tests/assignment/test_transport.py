@@ -96,9 +96,11 @@ def test_large_problems_take_prices_from_a_sample(kind, weighting, monkeypatch):
     signature = rng.choice(S, n, p=[0.7, 0.28, 0.02]).astype(np.int32)
     quotas = make_quotas(rng, signature, S, k, weights, whole=weighting != "real")
     samples, thresholds = [], []
-    stride, threshold = module._stride_sample, repair._threshold
+    stride, threshold = module._stride_sample, repair.margin_threshold
     monkeypatch.setattr(module, "_stride_sample", lambda *a: samples.append(stride(*a)) or samples[-1])
-    monkeypatch.setattr(repair, "_threshold", lambda *a: thresholds.append(threshold(*a)) or thresholds[-1])
+    monkeypatch.setattr(
+        repair, "margin_threshold", lambda *a: thresholds.append(threshold(*a)) or thresholds[-1]
+    )
     moved = transport(DenseCosts(cost), signature, quotas, None, weights)
     dual = check(cost, signature, quotas, weights, moved)
     scale = float(np.abs(cost).max()) * (n if weights is None else weights.sum())

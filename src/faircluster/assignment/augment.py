@@ -7,10 +7,12 @@ are dropped when they reach the top.
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 from numba import njit
 
-__all__ = ["augment", "label_margins"]
+__all__ = ["augment", "augment_coupled", "label_margins"]
 
 
 @njit(nogil=True, cache=True)
@@ -245,3 +247,120 @@ def label_margins(cost, labels, prices, margin):  # type: ignore[no-untyped-def]
             value = np.float64(cost[i, j]) + prices[j]
             least = value if value < least and j != own else least
         margin[i] = least - (np.float64(cost[i, own]) + prices[own])
+
+
+@njit(nogil=True, cache=True)
+def _coupled_path(edge, tie, low, high, flow, potential, excess, dist, hops, parent, done):  # type: ignore[no-untyped-def]
+    """As :func:`_shortest_path` in the graph of :func:`augment_coupled`."""
+    S, k = tie.shape
+    heap = [(0.0, 0, 0)]
+    heap.clear()
+    for v in range(S * k + k):
+        done[v] = False
+        parent[v] = -1
+        hops[v] = 0
+        dist[v] = np.inf
+        if excess[v] > 0:
+            dist[v] = 0.0
+            heapq.heappush(heap, (0.0, 0, v))
+    while heap:
+        _, _, v = heapq.heappop(heap)
+        if done[v]:
+            continue
+        done[v] = True
+        if excess[v] < 0:
+            return v
+        s, a = v // k, v % k
+        for i in range(k if s < S else S):
+            if s == S:  # back from the cluster to one of its signatures
+                to = i * k + a
+                length = -tie[i, a] if flow[i, a] > low[i, a] else np.inf
+            elif i == a:  # to the cluster
+                to = S * k + a
+                length = tie[s, a] if flow[s, a] < high[s, a] else np.inf
+            else:
+                to = s * k + i
+                length = edge[s, a, i]
+            if done[to] or length == np.inf:
+                continue
+            through = dist[v] + max(length + potential[v] - potential[to], 0.0)
+            if through < dist[to] or (through == dist[to] and hops[v] + 1 < hops[to]):
+                dist[to] = through
+                hops[to] = hops[v] + 1
+                parent[to] = v
+                heapq.heappush(heap, (through, hops[to], to))
+    return -1
+
+
+@njit(nogil=True, cache=True)
+def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
+    value, signature, cluster, tie, low, high, flow, excess, potential, threshold
+):
+    """Augment by single points in the graph of all signatures and clusters, along paths within ``threshold``.
+
+    Nodes are the signatures' clusters (s, j), as s k + j, then the clusters themselves, as S k + j. Within a
+    signature a path moves points; between (s, j) and the cluster it changes the quota ``flow[s, j]`` between
+    ``low`` and ``high``, at length ``tie[s, j]`` forth and the opposite back.
+
+    ``cluster`` (of each row), ``flow``, ``excess`` and ``potential`` (of each node) are updated in place.
+    """
+    S, k = tie.shape
+    n, nodes_of_graph = len(signature), S * k + k
+    capacity = 1024
+    for i in range(n):
+        for b in range(k):
+            if value[i, b] - value[i, cluster[i]] <= threshold:
+                capacity += 1
+    key = np.empty(capacity, dtype=np.float64)
+    item = np.empty(capacity, dtype=np.int64)
+    child = np.empty(capacity, dtype=np.int64)
+    sibling = np.empty(capacity, dtype=np.int64)
+    nodes = 0
+    root = np.full((S, k, k), -1, dtype=np.int64)
+    edge = np.full((S, k, k), np.inf)
+    dist = np.empty(nodes_of_graph)
+    hops = np.empty(nodes_of_graph, dtype=np.int64)
+    parent = np.empty(nodes_of_graph, dtype=np.int64)
+    done = np.empty(nodes_of_graph, dtype=np.bool_)
+    one = np.ones(n)
+    for i in range(n):
+        s = signature[i]
+        nodes = _offer(i, i, cluster[i], value, threshold, key, item, child, sibling, root[s], nodes)
+    for s in range(S):
+        for a in range(k):
+            _refresh(a, cluster, one, key, item, child, sibling, root[s], edge[s])
+
+    travelled = potential.max()
+    while True:
+        sink = _coupled_path(edge, tie, low, high, flow, potential, excess, dist, hops, parent, done)
+        reached = dist[sink] if sink >= 0 else np.inf
+        step = min(reached, threshold - travelled)
+        if step < np.inf:
+            for v in range(nodes_of_graph):
+                potential[v] += min(dist[v], step)
+            travelled += step
+        if sink < 0 or reached > step:
+            return
+        excess[sink] += 1
+        v = sink
+        while parent[v] >= 0:  # from the sink backwards: see augment
+            u = parent[v]
+            if v >= S * k:
+                flow[u // k, u % k] += 1
+            elif u >= S * k:
+                flow[v // k, v % k] -= 1
+            else:
+                s, a, b = u // k, u % k, v % k
+                i = item[root[s, a, b]]
+                cluster[i] = b
+                if nodes + k > capacity:
+                    capacity = 2 * capacity + k
+                    key = _grown(key, capacity)
+                    item = _grown(item, capacity)
+                    child = _grown(child, capacity)
+                    sibling = _grown(sibling, capacity)
+                nodes = _offer(i, i, b, value, threshold, key, item, child, sibling, root[s], nodes)
+                for c in (a, b):
+                    _refresh(c, cluster, one, key, item, child, sibling, root[s], edge[s])
+            v = u
+        excess[v] -= 1

@@ -119,15 +119,16 @@ class SharedRows:
         self.place, self.own, self.shared = place, own, shared
 
     @classmethod
-    def of(cls, coef: Array) -> SharedRows | None:
+    def of(cls, coef: Array, fewest: int = 3) -> SharedRows | None:
         """Structure of these coefficients, (k, r, S); None when they do not have it.
 
-        A row belongs to the same signature in all clusters.
+        A row belongs to the same signature in all clusters. Of two signatures (`fewest` = 2) all belong to
+        the first.
         """
         k, r, S = coef.shape
-        if r == 0 or S < 3:
+        if r == 0 or fewest > S:
             return None
-        shared = np.median(coef, axis=2)
+        shared = np.median(coef, axis=2) if S > 2 else coef[:, :, -1]
         off = coef - shared[:, :, None]
         differs = (off != 0).any(axis=0)  # (r, S)
         if (differs.sum(axis=1) > 1).any():

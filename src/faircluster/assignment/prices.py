@@ -40,7 +40,7 @@ class Relaxation:
     Attributes
     ----------
     multipliers : ndarray of shape (k, r)
-        Non-negative multiplier of each bound row in each cluster.
+        Non-negative multiplier of each bound row in each cluster; r = 0 where only prices are known.
     prices : ndarray of shape (S, k)
         What the multipliers add to the cost of a signature in a cluster.
     quotas : ndarray of shape (S, k)

@@ -64,7 +64,8 @@ class AssignmentResult:
     cost : float
         Total (weighted) cost of ``labels``.
     lower_bound : float
-        No assignment within the bounds costs less, fractional ones included.
+        No assignment of whole points within the bounds costs less; where sizes are free or bounds have room,
+        no fractional one does, either.
     gap : float
         ``cost / lower_bound - 1``. With violation 0 never negative but for rounding; an
         assignment that breaks bounds may cost less than the bound.
@@ -77,7 +78,8 @@ class AssignmentResult:
     prices : ndarray of shape (S, k)
         Prices of the transport: a point is where ``cost + price`` is least.
     relaxation : Relaxation or None
-        The relaxed solution with its multipliers; None when no bound mattered.
+        The relaxed solution with its multipliers; None when no bound mattered. Where the problem was solved
+        as a flow, prices without multipliers.
     split_rows, split_clusters, split_weights : ndarrays of equal length
         The fractional plan for points whose weight the exact plan divides between clusters
         (weighted problems only); ``labels`` gives each of them to one cluster.

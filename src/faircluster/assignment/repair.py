@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from faircluster.assignment.augment import augment, label_margins
 from faircluster.distances import CostSource, map_blocks
 
-__all__ = ["Repair"]
+__all__ = ["REACH", "Repair", "margin_threshold"]
 
 Array = NDArray[Any]
-_REACH = 4.0  # points looked at, at first, for every point that has to move
+REACH = 4.0  # points looked at, at first, for every point that has to move
 _WORTH_A_PASS = 20_000  # points from which a pass at new prices beats looking at most of them
 
 
@@ -116,9 +116,9 @@ class Repair:
         excess = self.loads[s] - self.quotas[s]
         unit = 1.0 if self.weights is None else max(float(self.loads[s].sum()) / len(margin), 1e-300)
         potential = np.zeros(len(excess))
-        count = _REACH * (float(np.maximum(excess, 0.0).sum()) / unit + 32.0)
+        count = REACH * (float(np.maximum(excess, 0.0).sum()) / unit + 32.0)
         while np.abs(excess).max() > self._tolerance:
-            threshold = _threshold(margin, count)
+            threshold = margin_threshold(margin, count)
             near = np.flatnonzero(margin <= threshold)
             near = near if rows is None else rows[near]
             cost = self.source.take(near).astype(np.float64)
@@ -211,7 +211,7 @@ class Repair:
         return total
 
 
-def _threshold(margin: Array, count: float) -> float:
+def margin_threshold(margin: Array, count: float) -> float:
     """Return a margin below which about ``count`` points lie (estimated on a sample); inf for all."""
     n = len(margin)
     if count >= n / 2:

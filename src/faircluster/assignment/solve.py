@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from faircluster.assignment.first_quotas import FirstQuotas
 from faircluster.assignment.margins import MoveCosts, move_costs
+from faircluster.assignment.pinned import assign_pinned, pinned_limits
 from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.problem import AssignmentProblem, AssignmentResult, relative_gap
 from faircluster.assignment.quotas import Cut, QuotaProgram
@@ -53,7 +54,10 @@ def solve(problem: AssignmentProblem) -> AssignmentResult:
 
     Notes
     -----
-    Three steps: prices from the smoothed dual (O(n k) each evaluation), whole quotas from an
+    Where sizes are given and bounds on single groups leave each quota no more than two whole numbers, as
+    exact bounds do, this is a flow problem, and is solved exactly.
+
+    Else three steps: prices from the smoothed dual (O(n k) each evaluation), whole quotas from an
     integer program in S * k variables, transport of the points to those quotas (exact). While the
     gap exceeds the tolerance, each transport adds a cut to the integer program, which gives the
     next quotas and, once its box covers everything, a better lower bound.
@@ -73,7 +77,8 @@ class Solver:
     """One call of :func:`solve`: the validated problem, the clock and the best assignment so far.
 
     A subclass may look at more points than the problem holds: it then says what they do at no prices, what
-    the relaxed solution is and how quotas are met (``unconstrained``, ``relax``, ``transport``, ``result``).
+    the relaxed solution is and how quotas are met (``unconstrained``, ``pinned``, ``relax``, ``transport``,
+    ``result``).
 
     Parameters
     ----------
@@ -104,15 +109,17 @@ class Solver:
 
     def run(self) -> AssignmentResult:
         """Solve the problem."""
-        fixed = self._fixed_quotas()
-        if fixed is not None:
-            start = None if self.problem.start is None else self.problem.start.prices
-            prices = start if start is not None and start.shape == fixed.shape else None
-            moved = self.transport(fixed, prices)
+        sizes = self._fixed_sizes()
+        if sizes is not None and self.groups.n_signatures == 1:
+            moved = self.transport(sizes[None, :], self._start_prices())
             return self.result(moved, float(moved.values.sum()), "optimal", None)
         plain = self.unconstrained()
         if plain is not None:
             return plain
+        if sizes is not None and self.problem.rounding == "strict":
+            pinned = self.pinned(sizes)
+            if pinned is not None:
+                return pinned
         relaxation = self.relax()
         if self.problem.rounding == "nearest":
             return self._nearest(relaxation)
@@ -120,16 +127,46 @@ class Solver:
 
     # ---- the steps
 
-    def _fixed_quotas(self) -> Array | None:
-        """Quotas when there is nothing to choose: one signature and sizes that are given."""
-        if self.groups.n_signatures > 1 or self.problem.size_min is None or self.problem.size_max is None:
+    def _fixed_sizes(self) -> Array | None:
+        """Sizes of the clusters when there is nothing to choose about them, whole where points are."""
+        if self.problem.size_min is None or self.problem.size_max is None:
             return None
         low = np.broadcast_to(np.asarray(self.problem.size_min, dtype=np.float64), (self.k,))
         high = np.broadcast_to(np.asarray(self.problem.size_max, dtype=np.float64), (self.k,))
         whole = not self.groups.integer_weights or (low == np.floor(low)).all()
         if (low != high).any() or low.sum() != self.groups.total or not whole:
             return None
-        return low[None, :].copy()
+        return low.copy()
+
+    def _start_prices(self) -> Array | None:
+        """Prices of the similar problem, if they have the shape of this one's."""
+        start = None if self.problem.start is None else self.problem.start.prices
+        return start if start is not None and start.shape == (self.groups.n_signatures, self.k) else None
+
+    def pinned(self, sizes: Array) -> AssignmentResult | None:
+        """Solve the problem as a flow where sizes and bounds leave each quota at most two whole numbers."""
+        if self.weights is not None:
+            return None
+        limits = pinned_limits(self.rows, self.groups.signature_counts, sizes)
+        if limits is None:
+            return None
+        begun = time.perf_counter()
+        found = assign_pinned(self.source, self.signature, *limits, sizes, self._start_prices())
+        self.seconds["transport"] = time.perf_counter() - begun
+        if found is None:
+            return None
+        cost = float(found.moved.values.sum())
+        known = Relaxation(
+            multipliers=np.zeros((self.k, 0)),
+            prices=found.moved.prices,
+            quotas=found.quotas,
+            values=found.moved.values,
+            lower_bound=found.lower_bound,
+            cost=cost,
+            temperature=0.0,
+        )
+        status = "optimal" if cost - found.lower_bound <= self._tolerance(cost) else "feasible"
+        return self.result(found.moved, found.lower_bound, status, known)
 
     def unconstrained(self) -> AssignmentResult | None:
         """Every point at its cheapest center, if that keeps the bounds."""

@@ -73,6 +73,10 @@ class AllPointsSolver(Solver):
             return None
         return self.result(here, self.cheapest, "optimal", None)
 
+    def pinned(self, sizes: Array) -> AssignmentResult | None:
+        """Never: the flow would be that of the summary's points."""
+        return None
+
     def relax(self) -> Relaxation:
         """Prices of all points, from those of the summary."""
         begun = time.perf_counter()

@@ -91,8 +91,10 @@ def fair_labels(
 
     Notes
     -----
-    O(n k) and an integer program in S * k variables. Zhang & Davidson (2021, section 3.3) fix the quotas at
-    fractions, which whole points cannot meet; here each count is rounded up or down, whichever costs less.
+    Exact bounds at given sizes are a flow problem (``assignment/pinned.py``), solved to the optimum in O(n k)
+    and 2 S k shortest paths among S k nodes; others take an integer program in S * k variables. Zhang &
+    Davidson (2021, section 3.3) fix the quotas at fractions, which whole points cannot meet; here each count
+    is rounded up or down, whichever costs less.
 
     Examples
     --------
