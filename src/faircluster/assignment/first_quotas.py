@@ -16,9 +16,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from faircluster.assignment.margins import move_costs
+from faircluster.assignment.pinned import Pinned, assign_pinned, pinned_limits
 from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.quotas import QuotaProgram, run_program
-from faircluster.assignment.transport import round_rows
+from faircluster.assignment.transport import round_rows, transport
 from faircluster.bounds import BoundRows, InfeasibleBoundsError
 from faircluster.distances import CostSource, SomeColumns
 from faircluster.groups import Groups
@@ -27,6 +28,7 @@ __all__ = ["FirstQuotas"]
 
 Array = NDArray[Any]
 _NODES = 1  # search nodes of a program for quotas: the root, with its heuristics
+_NEAR = 20.0  # tolerances that quotas may cost for the sizes they keep before other sizes are tried
 _TOO_SMALL = 0.5  # of the least size a cluster can have: below it closing is tried before growing
 
 
@@ -78,9 +80,13 @@ class FirstQuotas:
 
         Notes
         -----
-        At most k relaxed problems and some three integer programs for each; one program as a rule.
+        At most k relaxed problems and some three integer programs for each; one program as a rule. Exact
+        bounds pin the quotas down once sizes are given: those for the relaxed sizes, rounded, are optimal.
         """
         everyone = np.arange(len(self.rows.rhs))
+        flow = self._by_flow(relaxation)
+        if flow is not None:
+            return self._with_other_sizes(flow, everyone, relaxation)
         found = self._among(everyone, relaxation)
         if found is not None:
             return found
@@ -100,6 +106,27 @@ class FirstQuotas:
         if solution.quotas is not None and self.rows.violation(solution.quotas) <= self.noise:
             return solution.quotas
         return None
+
+    def _by_flow(self, relaxation: Relaxation) -> Pinned | None:
+        """Optimal assignment for the relaxed sizes, rounded, where bounds then pin the quotas down."""
+        if self.groups.weights is not None:
+            return None
+        counts, sizes = self.groups.signature_counts, round_rows(relaxation.quotas.sum(axis=0)[None, :])[0]
+        limits = pinned_limits(self.rows, counts, sizes)
+        if limits is None:
+            return None
+        return assign_pinned(self.source, self.groups.signature, *limits, sizes, relaxation.prices)
+
+    def _with_other_sizes(self, flow: Pinned, opened: Array, relaxation: Relaxation) -> Array:
+        """Return the quotas of the flow, or those nearby with other sizes if these cost much less."""
+        cost = float(flow.moved.values.sum())
+        if cost - relaxation.lower_bound <= _NEAR * self.tolerance:
+            return flow.quotas
+        other = self._near(opened, self.source, relaxation, [(4.0, False)])
+        if other is None:
+            return flow.quotas
+        moved = transport(self.source, self.groups.signature, other, relaxation.prices)
+        return other if float(moved.values.sum()) < cost else flow.quotas
 
     def _among(self, opened: Array, relaxation: Relaxation) -> Array | None:
         """Quotas that use the open clusters only, or some of them."""
@@ -161,7 +188,7 @@ class FirstQuotas:
                 time_limit=self.seconds_left(),
                 gap=0.2 * self.tolerance,
             )
-            if fixed and not (found.status == "optimal" and found.bound <= 20 * self.tolerance):
+            if fixed and not (found.status == "optimal" and found.bound <= _NEAR * self.tolerance):
                 continue  # other sizes may be much better
             if found.quotas is not None:
                 quotas = np.zeros((self.groups.n_signatures, len(self.rows.rhs)))
