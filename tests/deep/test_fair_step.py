@@ -7,8 +7,10 @@ from scipy.optimize import linear_sum_assignment
 pytest.importorskip("torch", reason="torch is missing")
 
 from faircluster import FairnessBounds, Groups, InfeasibleBoundsError
+from faircluster.deep import training
 from faircluster.deep.alignment import align_clusters, cluster_means
 from faircluster.deep.fair_step import fair_labels, sizes_for
+from faircluster.deep.prediction import predict_proba
 from faircluster.metrics import additive_violation
 
 EXACT = FairnessBounds.exact()
@@ -195,6 +197,32 @@ def test_the_fair_stage_is_long_and_guided_where_predictions_are_far_from_fair(m
     term = [row["loss"] - row["score"] for row in stage]
     assert not guided or term[12] > 3 * term[11]
     assert guided or max(term[1:]) < 1.5 * term[0]
+
+
+@pytest.mark.parametrize(("apart", "preset"), [(True, "best"), (True, "paper"), (False, "best")])
+def test_where_fair_labels_guide_they_come_from_averaged_predictions(model, blobs, apart, preset):
+    X, group, labels = blobs
+    group = np.where(labels == 0, "a", "b") if apart else np.tile(["a", "a", "a", "b", "b", "b"], 40)
+    predicted, seen = [], []
+
+    def predict(*arguments):
+        predicted.append(predict_proba(*arguments))
+        return predicted[-1]
+
+    def assign(proba, *arguments, **options):
+        seen.append(proba)
+        return fair_labels(proba, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "predict_proba", predict)
+        patch.setattr(training, "fair_labels", assign)
+        made = model(preset=preset, epochs=8, fair_epochs=4).fit(X, sensitive_features=group)
+    assert (next(row["moved"] for row in made.history_ if "moved" in row) > 0.05) == apart
+    predicted = predicted[-len(seen) :]  # the others were for the matching of clusters
+    expected = predicted[0]
+    for step, proba in enumerate(predicted):
+        expected = 0.5 * expected + 0.5 * proba if apart and preset == "best" and step else proba
+        np.testing.assert_allclose(seen[step], expected, rtol=1e-6)
 
 
 def test_a_fair_stage_from_a_finished_network_is_that_of_one_fit(model, blobs):

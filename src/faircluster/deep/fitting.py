@@ -85,6 +85,8 @@ class _Keeper:
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for number, state in run.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(v) for name, v in state.items()}
+        if run.averaged is not None:
+            tensors["averaged"] = torch.from_numpy(run.averaged)
         write_tensors(self.path, KIND, header, tensors | _pack_fair(run.fair, "fair") | _pack_warm(run.warm))
 
     def load(self, run: Run) -> None:
@@ -107,6 +109,7 @@ class _Keeper:
             state.setdefault(int(number), {})[what] = value
         groups = run.optimizer.state_dict()["param_groups"]
         run.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        run.averaged = tensors["averaged"].numpy() if "averaged" in tensors else None
         run.fair, run.warm = _unpack_fair(_under(tensors, "fair.")), _unpack_warm(_under(tensors, "warm."))
 
     def exists(self) -> bool:

@@ -31,11 +31,18 @@ class Recipe:
     smoothing : float
         Label smoothing of the fair labels.
     batch_size : int
+    widening : float
+        By how much larger batches are in the first stage under image augmentation, which then makes `steps`
+        divided by the square root of it. The entropy of a batch's mean falls short of that of all samples by
+        about (k - 1) / (2 b): asking every batch for equal sizes moves samples that do not belong together.
     learning_rate, fair_learning_rate, guided_learning_rate : float
         Adam's, for the two stages, and for a fair stage with guidance.
     guidance : float
         Fraction of the weight of the fairness term while fair labels only guide; see
         the training loop. 1: no guidance.
+    memory : float
+        Weight of the past in the average of predictions that the fair step sees where fair labels guide at
+        first: clusters still change there, and one epoch's errors would be passed on. 0: no average.
     cosine : bool
         Learning rates fall along a cosine to 2 %; else they are constant.
     epochs : int or None
@@ -67,10 +74,12 @@ class Recipe:
     fair_views: int = 2
     smoothing: float = 0.1
     batch_size: int = 250
+    widening: float = 2.0
     learning_rate: float = 2e-3
     fair_learning_rate: float = 5e-4
     guided_learning_rate: float = 1e-3
     guidance: float = 0.1
+    memory: float = 0.5
     cosine: bool = True
     epochs: int | None = None
     steps: int = 540
@@ -95,7 +104,9 @@ PRESETS = {
         fair_learning_rate=2e-3,
         guided_learning_rate=2e-3,
         guidance=1.0,
+        memory=0.0,
         cosine=False,
+        widening=1.0,
         epochs=50,
         pretrain_rows=None,
         fair_epochs=50,

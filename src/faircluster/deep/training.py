@@ -65,6 +65,8 @@ class Job:
         Of the fair step; see :class:`~faircluster.deep.DeepFairClustering`.
     pool : ndarray of int
         Rows for the first stage.
+    first_batch : int
+        Rows of a batch there.
     epochs, fair_epochs : int
     long_fair_epochs : int
         Instead of `fair_epochs`, where the first fair labels are far from what was predicted.
@@ -90,6 +92,7 @@ class Job:
     fair_every: int
     balance_target: float | None
     pool: NDArray[np.intp]
+    first_batch: int
     epochs: int
     fair_epochs: int
     long_fair_epochs: int
@@ -115,6 +118,8 @@ class Run:
         Of the last fair step.
     warm : Relaxation or None
         Where the next fair step starts.
+    averaged : ndarray of shape (n, k) or None
+        Average of the predictions of the fair stage, while fair labels guide.
     history : list of dict
         A row an epoch.
     reached : bool
@@ -128,6 +133,7 @@ class Run:
     epoch: int = 0
     fair: FairLabels | None = None
     warm: Relaxation | None = None
+    averaged: Array | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     reached: bool = False
 
@@ -155,6 +161,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
     """
     first = run.stage == "pretrain"
     pool = job.pool if first else np.arange(len(job.rows))
+    batch_size = job.first_batch if first else job.recipe.batch_size
     while not run.reached and run.epoch < _length(job, run.stage, run.history):
         begun = time.perf_counter()
         seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
@@ -175,7 +182,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
         # members of a team perturb different samples: they must not draw the same numbers
         with _seeded([*seed, job.team.rank] if job.team.rank else seed, job.rows.device):
             order = np.random.default_rng(seed).permutation(pool)
-            batches = np.array_split(order, max(1, round(len(order) / job.recipe.batch_size)))
+            batches = np.array_split(order, max(1, round(len(order) / batch_size)))
             row |= _epoch(job, run, batches, run.epoch / total, 1.0 / total, rate, fairness)
         job.team.average_statistics(run.network)
         if not math.isfinite(row["loss"]):
@@ -337,8 +344,9 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
     if _is_guided(job, run.history):
         expected = 1.0 / job.n_clusters if job.guide is None else job.guide.shares
         least = np.full(job.n_clusters, _LEAST * expected)
+    seen = _averaged(job, run, proba)
     run.fair = job.team.shared(
-        lambda: fair_labels(proba, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
+        lambda: fair_labels(seen, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
     )
     run.warm = run.fair.start
     return {
@@ -347,6 +355,18 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
         "violation": run.fair.violation,
         "fair_seconds": run.fair.seconds,
     }
+
+
+def _averaged(job: Job, run: Run, proba: Array) -> Array:
+    """Average of these and earlier predictions (after Laine & Aila 2017), while fair labels guide."""
+    first = run.epoch == 0
+    if not job.recipe.memory or not (first or _is_guided(job, run.history)):
+        run.averaged = None
+        return proba
+    if run.averaged is not None:
+        proba = job.recipe.memory * run.averaged + (1.0 - job.recipe.memory) * proba
+    run.averaged = proba
+    return proba
 
 
 def _complete_balance(predicted: Array, job: Job) -> float:
