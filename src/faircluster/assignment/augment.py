@@ -98,6 +98,17 @@ def _shortest_path(edge, potential, excess, slack, dist, hops, parent, done):  #
 
 
 @njit(nogil=True, cache=True)
+def _advance(sink, dist, potential, room):  # type: ignore[no-untyped-def]
+    """Lower prices by the way to the sink, at most by ``room``; returns by how much, and if it is reached."""
+    way = dist[sink] if sink >= 0 else np.inf
+    step = min(way, room)
+    if step < np.inf:
+        for v in range(len(dist)):
+            potential[v] += min(dist[v], step)
+    return step, sink >= 0 and way <= step
+
+
+@njit(nogil=True, cache=True)
 def _offer(p, i, a, value, threshold, key, item, child, sibling, root, nodes):  # type: ignore[no-untyped-def]
     """Offer piece ``p`` of row ``i`` in cluster ``a`` to all other clusters; returns the number of nodes."""
     for b in range(value.shape[1]):
@@ -196,13 +207,9 @@ def augment(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 (calls wo
             if changed[a]:
                 _refresh(a, cluster, weight, key, item, child, sibling, root, edge)
         sink = _shortest_path(edge, potential, excess, slack, dist, hops, parent, done)
-        reached = dist[sink] if sink >= 0 else np.inf
-        step = min(reached, threshold - travelled)
-        if step < np.inf:
-            for v in range(k):
-                potential[v] += min(dist[v], step)
-            travelled += step
-        if sink < 0 or reached > step:
+        step, reached = _advance(sink, dist, potential, threshold - travelled)
+        travelled += step
+        if not reached:
             break
         amount = -excess[sink]
         v = sink
@@ -293,7 +300,7 @@ def _coupled_path(edge, tie, low, high, flow, potential, excess, dist, hops, par
 
 
 @njit(nogil=True, cache=True)
-def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
+def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912
     value, signature, cluster, tie, low, high, flow, excess, potential, threshold
 ):
     """Augment by single points in the graph of all signatures and clusters, along paths within ``threshold``.
@@ -333,13 +340,9 @@ def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
     travelled = potential.max()
     while True:
         sink = _coupled_path(edge, tie, low, high, flow, potential, excess, dist, hops, parent, done)
-        reached = dist[sink] if sink >= 0 else np.inf
-        step = min(reached, threshold - travelled)
-        if step < np.inf:
-            for v in range(nodes_of_graph):
-                potential[v] += min(dist[v], step)
-            travelled += step
-        if sink < 0 or reached > step:
+        step, reached = _advance(sink, dist, potential, threshold - travelled)
+        travelled += step
+        if not reached:
             return
         excess[sink] += 1
         v = sink
