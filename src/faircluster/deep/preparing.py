@@ -118,12 +118,8 @@ def make_job(
     taken = n if recipe.pretrain_rows is None else min(n, recipe.pretrain_rows)
     order = np.random.default_rng(seed).permutation(n)
     pool = np.sort(order[:taken])
-    augmented = len(rows.shape) == 3 and not isinstance(perturb, VirtualAdversary)
-    widening = recipe.widening if augmented else 1.0
-    first_batch = round(recipe.batch_size * widening)
-    steps = max(1, round(taken / first_batch))
-    wanted_steps = recipe.steps / math.sqrt(widening)
-    epochs = math.ceil(wanted_steps / steps) if recipe.epochs is None else recipe.epochs
+    steps = max(1, round(taken / recipe.batch_size))
+    epochs = math.ceil(recipe.steps / steps) if recipe.epochs is None else recipe.epochs
     if recipe.fair_epochs is None:
         wanted = math.ceil(_FAIR_STEPS / max(1, round(n / recipe.batch_size)))
         fair_epochs, long_fair_epochs = min(max(wanted, _FAIR_EPOCHS[0]), _FAIR_EPOCHS[1]), _LONG_FAIR_EPOCHS
@@ -153,7 +149,6 @@ def make_job(
         fair_every=fair_every,
         balance_target=balance_target,
         pool=pool,
-        first_batch=first_batch,
         epochs=epochs,
         fair_epochs=fair_epochs,
         long_fair_epochs=long_fair_epochs,

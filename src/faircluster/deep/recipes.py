@@ -31,10 +31,6 @@ class Recipe:
     smoothing : float
         Label smoothing of the fair labels.
     batch_size : int
-    widening : float
-        By how much larger batches are in the first stage under image augmentation, which then makes `steps`
-        divided by the square root of it. The entropy of a batch's mean falls short of that of all samples by
-        about (k - 1) / (2 b): asking every batch for equal sizes moves samples that do not belong together.
     learning_rate, fair_learning_rate, guided_learning_rate : float
         Adam's, for the two stages, and for a fair stage with guidance.
     guidance : float
@@ -74,7 +70,6 @@ class Recipe:
     fair_views: int = 2
     smoothing: float = 0.1
     batch_size: int = 250
-    widening: float = 2.0
     learning_rate: float = 2e-3
     fair_learning_rate: float = 5e-4
     guided_learning_rate: float = 1e-3
@@ -106,7 +101,6 @@ PRESETS = {
         guidance=1.0,
         memory=0.0,
         cosine=False,
-        widening=1.0,
         epochs=50,
         pretrain_rows=None,
         fair_epochs=50,

@@ -65,8 +65,6 @@ class Job:
         Of the fair step; see :class:`~faircluster.deep.DeepFairClustering`.
     pool : ndarray of int
         Rows for the first stage.
-    first_batch : int
-        Rows of a batch there.
     epochs, fair_epochs : int
     long_fair_epochs : int
         Instead of `fair_epochs`, where the first fair labels are far from what was predicted.
@@ -92,7 +90,6 @@ class Job:
     fair_every: int
     balance_target: float | None
     pool: NDArray[np.intp]
-    first_batch: int
     epochs: int
     fair_epochs: int
     long_fair_epochs: int
@@ -161,7 +158,6 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
     """
     first = run.stage == "pretrain"
     pool = job.pool if first else np.arange(len(job.rows))
-    batch_size = job.first_batch if first else job.recipe.batch_size
     while not run.reached and run.epoch < _length(job, run.stage, run.history):
         begun = time.perf_counter()
         seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
@@ -182,7 +178,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
         # members of a team perturb different samples: they must not draw the same numbers
         with _seeded([*seed, job.team.rank] if job.team.rank else seed, job.rows.device):
             order = np.random.default_rng(seed).permutation(pool)
-            batches = np.array_split(order, max(1, round(len(order) / batch_size)))
+            batches = np.array_split(order, max(1, round(len(order) / job.recipe.batch_size)))
             row |= _epoch(job, run, batches, run.epoch / total, 1.0 / total, rate, fairness)
         job.team.average_statistics(run.network)
         if not math.isfinite(row["loss"]):
