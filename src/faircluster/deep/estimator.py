@@ -86,8 +86,8 @@ class DeepFairClustering(NetworkLabels):
         Starts; the one with the least label-free score is kept. "best": 6, "paper": 1. With a guide these are
         starts of k-means, and one network is trained.
     batch_size, learning_rate : int and float, default=None
-        "best": 250 and 0.002 (half of that on all rows, a quarter or half in the fair stage); "paper": 250 and
-        0.002.
+        "best": 250 and 0.002 (half of that on all rows, a quarter or half in the fair stage); "paper": 250
+        and 0.002.
     balance_target : float, default=None
         Stop as soon as the network's own labels have this balance.
     checkpoint : path, default=None
