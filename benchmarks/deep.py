@@ -155,7 +155,7 @@ def trained(model: Any, X: Any, groups: Any, target: Any) -> Params:
     k, history = model.n_clusters, model.history_
     lengths = {
         stage: [row["seconds"] for row in history if row["stage"] == stage]
-        for stage in ("pretrain", "whole", "align", "fair")
+        for stage in ("pretrain", "align", "fair")
     }
     return {
         "network": scores(target, model.labels_, groups, k),

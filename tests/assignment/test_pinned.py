@@ -142,3 +142,66 @@ def test_many_groups_and_clusters_are_no_search():
     assert by_flow
     assert (result.violation, result.status) == (0.0, "optimal")
     assert result.gap == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "bounds", [FairnessBounds.exact(), FairnessBounds.exact(target={"0": 0.5, "1": 0.5})]
+)
+def test_many_points_pin_their_quotas_as_few_do(bounds):
+    """Where a share of a size is whole only that count is allowed, one over n from the next."""
+    n, k = 240_000, 10
+    groups = Groups.from_features([str(i % 2) for i in range(n)])
+    sizes = np.full(k, n / k)
+    limits = pinned.pinned_limits(bounds.rows(groups, k, sizes, sizes), groups.signature_counts, sizes)
+    assert limits is not None
+    assert (limits[0] == n / k / 2).all()
+    assert (limits[1] == n / k / 2).all()
+
+
+def test_bounds_that_hold_but_for_a_hair_do_not_hold():
+    groups = Groups.from_features(["a"] * 1_999 + ["b"] * 4_001)
+    sizes = np.array([3_000.0, 3_000.0])
+    hair = FairnessBounds.explicit(lower={"a": 0.333}, upper={"a": 0.3333333333})  # at most 999.9999999
+    with pytest.raises(InfeasibleBoundsError):
+        solved(np.random.default_rng(0).random((6_000, 2)), groups, sizes, hair)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_an_optimum_that_costs_nothing_has_no_gap(seed):
+    rng = np.random.default_rng(seed)
+    groups = Groups.from_features(rng.permutation(np.arange(12) % 3))
+    planted = np.empty(12, dtype=int)
+    for s in range(3):  # groups of 4 in clusters of 4
+        planted[groups.signature == s] = [0, 1, 2, rng.integers(3)]
+    sizes = np.bincount(planted, minlength=3).astype(float)
+    cost = rng.random((12, 3)) * rng.choice([1.0, 1e3])
+    cost[np.arange(12), planted] = 0.0
+    cost[np.arange(12), (planted + 1) % 3] = 0.0  # ties, so that the cheapest break the bounds
+    result, _ = solved(cost, groups, sizes)
+    assert (result.cost, result.lower_bound, result.gap, result.status) == (0.0, 0.0, 0.0, "optimal")
+
+
+def test_time_is_kept():
+    rng = np.random.default_rng(0)
+    groups = Groups.from_features(np.arange(3_000) % 37)
+    cost = rng.random((3_000, 9)) + rng.random((37, 9))[groups.signature]
+    sizes = np.bincount(np.arange(3_000) % 9).astype(float)
+    limits = pinned.pinned_limits(
+        FairnessBounds.exact().rows(groups, 9, sizes, sizes), groups.signature_counts, sizes
+    )
+    asked = []
+
+    def out_of_time():
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pinned, "_PATHS", 5)
+        given = (DenseCosts(cost), groups.signature, *limits, sizes)
+        assert pinned.assign_pinned(*given, None, out_of_time) is None
+        assert len(asked) == 3
+        # in parts it is what it is in one
+        parts = pinned.assign_pinned(*given)
+    assert parts.moved.values.sum() == pytest.approx(
+        pinned.assign_pinned(*given).moved.values.sum(), rel=1e-12
+    )

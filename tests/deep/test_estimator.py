@@ -1,4 +1,3 @@
-import dataclasses
 import subprocess
 import sys
 
@@ -11,7 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is missing")
 from sklearn.base import clone
 
 from faircluster import DeepFairClustering, FairnessBounds, InfeasibleBoundsError
-from faircluster.deep import ImageAugmentation, recipes
+from faircluster.deep import ImageAugmentation
 from faircluster.metrics import additive_violation, balance, clustering_accuracy
 from tests.deep.conftest import make_blobs, small_net
 
@@ -36,29 +35,6 @@ def test_without_fairness_the_blobs_are_found(model, blobs):
     assert clustering_accuracy(labels, plain.labels_) > 0.97
     assert {row["stage"] for row in plain.history_} == {"pretrain"}
     np.testing.assert_array_equal(plain.labels_, plain.fair_labels_)
-
-
-def test_the_start_that_is_kept_goes_on_with_all_rows(model, blobs, monkeypatch):
-    X, group, _ = blobs
-    few = dataclasses.replace(recipes.PRESETS["best"], pretrain_rows=150)
-    monkeypatch.setitem(recipes.PRESETS, "best", few)
-
-    def stages(group=group, **changed):
-        made = model(**{"n_init": 3, "guide": False, **changed}).fit(X, sensitive_features=group)
-        return made, [row for row in made.history_ if row["stage"] == "whole"]
-
-    made, rows = stages()
-    assert [row["start"] for row in rows] == [int(np.argmin(made.scores_))] * 2
-    first, last = (row["learning_rate"] for row in rows)  # of each epoch's last batch, along the cosine
-    assert last < first <= 0.5 * made.get_params()["learning_rate"]
-    assert len(stages(fair_epochs=0)[1]) == 2
-    guided, none = stages(np.tile(["a", "a", "a", "b", "b", "b"], 40), guide=True)
-    assert guided.guided_
-    assert none == []
-    assert stages(preset="paper")[1] == []
-    assert stages(epochs=0)[1] == []
-    monkeypatch.setitem(recipes.PRESETS, "best", dataclasses.replace(few, pretrain_rows=len(X)))
-    assert stages()[1] == []
 
 
 @pytest.fixture(scope="module")

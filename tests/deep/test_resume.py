@@ -1,12 +1,10 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is missing")
 
 from faircluster import DeepFairClustering
-from faircluster.deep import fitting, recipes
+from faircluster.deep import fitting
 from tests.deep.conftest import small_net
 
 
@@ -27,19 +25,10 @@ def kill_after(monkeypatch, epochs):
     monkeypatch.setattr(fitting._Keeper, "save", dying)
 
 
-@pytest.mark.parametrize("killed", range(1, 10))
+@pytest.mark.parametrize("killed", range(1, 8))
 def test_killed_at_any_epoch_it_resumes_to_the_same_result(killed, model, blobs, tmp_path, monkeypatch):
     X, group, _ = blobs
-    settings = {
-        "n_init": 2,
-        "epochs": 2,
-        "fair_epochs": 4,
-        "fair_every": 2,
-        "random_state": None,
-        "guide": False,
-    }
-    some = dataclasses.replace(recipes.PRESETS["best"], pretrain_rows=150)  # so that an epoch on all follows
-    monkeypatch.setitem(recipes.PRESETS, "best", some)
+    settings = {"n_init": 2, "epochs": 2, "fair_epochs": 4, "fair_every": 2, "random_state": None}
     path = tmp_path / "checkpoint"
     with monkeypatch.context() as patch:
         kill_after(patch, killed)
@@ -54,8 +43,6 @@ def test_killed_at_any_epoch_it_resumes_to_the_same_result(killed, model, blobs,
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
     np.testing.assert_array_equal(resumed.fair_labels_, whole.fair_labels_)
     assert resumed.scores_ == whole.scores_
-    stages = ["pretrain"] * 4 + ["whole"] * 2 + ["fair"] * 4
-    assert [row["stage"] for row in whole.history_ if row["stage"] != "align"] == stages
     timeless = [
         [{k: v for k, v in row.items() if "seconds" not in k} for row in m.history_] for m in (resumed, whole)
     ]

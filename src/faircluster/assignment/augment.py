@@ -301,7 +301,7 @@ def _coupled_path(edge, tie, low, high, flow, potential, excess, dist, hops, par
 
 @njit(nogil=True, cache=True)
 def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912
-    value, signature, cluster, tie, low, high, flow, excess, potential, threshold
+    value, signature, cluster, tie, low, high, flow, excess, potential, threshold, most
 ):
     """Augment by single points in the graph of all signatures and clusters, along paths within ``threshold``.
 
@@ -310,6 +310,7 @@ def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912
     ``low`` and ``high``, at length ``tie[s, j]`` forth and the opposite back.
 
     ``cluster`` (of each row), ``flow``, ``excess`` and ``potential`` (of each node) are updated in place.
+    Returns whether it ended after ``most`` paths, to be called again.
     """
     S, k = tie.shape
     n, nodes_of_graph = len(signature), S * k + k
@@ -338,12 +339,12 @@ def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912
             _refresh(a, cluster, one, key, item, child, sibling, root[s], edge[s])
 
     travelled = potential.max()
-    while True:
+    for _ in range(most):
         sink = _coupled_path(edge, tie, low, high, flow, potential, excess, dist, hops, parent, done)
         step, reached = _advance(sink, dist, potential, threshold - travelled)
         travelled += step
         if not reached:
-            return
+            return False
         excess[sink] += 1
         v = sink
         while parent[v] >= 0:  # from the sink backwards: see augment
@@ -367,3 +368,4 @@ def augment_coupled(  # type: ignore[no-untyped-def]  # noqa: PLR0912
                     _refresh(c, cluster, one, key, item, child, sibling, root[s], edge[s])
             v = u
         excess[v] -= 1
+    return True

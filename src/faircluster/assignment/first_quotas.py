@@ -44,6 +44,8 @@ class FirstQuotas:
         Absolute difference of cost that does not matter.
     seconds_left : callable
         () -> seconds one step may take.
+    out_of_time : callable
+        () -> whether a time limit has passed.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class FirstQuotas:
         rows: BoundRows,
         tolerance: float,
         seconds_left: Callable[[], float],
+        out_of_time: Callable[[], bool],
     ) -> None:
         self.source, self.groups, self.rows = source, groups, rows
-        self.tolerance, self.seconds_left = tolerance, seconds_left
+        self.tolerance, self.seconds_left, self.out_of_time = tolerance, seconds_left, out_of_time
         self.whole = groups.integer_weights
         # quotas that are not whole come with the solver's tolerance
         self.noise = 0.0 if self.whole else 1e-7 * groups.total
@@ -115,7 +118,10 @@ class FirstQuotas:
         limits = pinned_limits(self.rows, counts, sizes)
         if limits is None:
             return None
-        return assign_pinned(self.source, self.groups.signature, *limits, sizes, relaxation.prices)
+        found = assign_pinned(
+            self.source, self.groups.signature, *limits, sizes, relaxation.prices, self.out_of_time
+        )
+        return None if found is None or self.rows.violation(found.quotas) > 0 else found
 
     def _with_other_sizes(self, flow: Pinned, opened: Array, relaxation: Relaxation) -> Array:
         """Return the quotas of the flow, or those nearby with other sizes if these cost much less."""

@@ -7,6 +7,7 @@ is a cheapest flow, and its prices prove that no assignment of whole points cost
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ from faircluster.distances import CostSource
 __all__ = ["Pinned", "assign_pinned", "pinned_limits"]
 
 Array = NDArray[Any]
+# exact bounds end 1 / n below a whole number: rounding has to be told from that
+_NOISE = 8 * float(np.finfo(np.float64).eps)
+_PATHS = 1_000  # between looks at the clock
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def pinned_limits(rows: BoundRows, counts: Array, sizes: Array) -> tuple[Array, 
     structure = SharedRows.of(rows.coef, fewest=2)
     if structure is None:
         return None
-    low, high, kept = (part[0] for part in limits_at(structure, rows.rhs, counts, sizes[None, :]))
+    low, high, kept = (part[0] for part in limits_at(structure, rows.rhs, counts, sizes[None, :], _NOISE))
     # what the other signatures leave of the size
     low, high = (
         np.maximum(low, sizes - (high.sum(axis=0) - high)),
@@ -92,6 +96,7 @@ def assign_pinned(
     high: Array,
     sizes: Array,
     prices: Array | None = None,
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Pinned | None:
     """Assign points at least cost with every quota between its limits and every cluster of its size.
 
@@ -104,11 +109,13 @@ def assign_pinned(
     sizes : ndarray of shape (k,)
     prices : ndarray of shape (S, k), default=None
         Of a similar problem, to start from.
+    out_of_time : callable, default=never
+        Whether to give up.
 
     Returns
     -------
     Pinned or None
-        None when no whole quotas keep limits and sizes.
+        None when no whole quotas keep limits and sizes, or time is up.
 
     Notes
     -----
@@ -141,10 +148,12 @@ def assign_pinned(
         threshold = margin_threshold(margin, count)
         near = np.flatnonzero(margin <= threshold)
         value = source.take(near).astype(np.float64) + own[signature[near]]
-        held = labels[near].astype(np.int64)
-        augment_coupled(
-            value, signature[near], held, shared - own, low, high, flow, excess, potential, threshold
-        )
+        held, tie = labels[near].astype(np.int64), shared - own
+        while augment_coupled(
+            value, signature[near], held, tie, low, high, flow, excess, potential, threshold, _PATHS
+        ):
+            if out_of_time():
+                return None
         labels[near] = held
         if threshold == np.inf:
             break

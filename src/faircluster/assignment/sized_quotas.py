@@ -85,7 +85,7 @@ class SizedQuotas:
             sizes = self._sizes(target.sum(axis=0), cuts)
         if sizes is None:
             return None
-        least, most, _ = limits_at(self._structure, self.rows.rhs, self.counts, sizes[None, :])
+        least, most, _ = self._limits(sizes[None, :])
         low, high = np.maximum(least[0], cuts.least), np.minimum(most[0], cuts.most)
         if (low > high).any():
             return None
@@ -101,11 +101,10 @@ class SizedQuotas:
         three members of each of 50 groups, and 150 in all, but not 149. The least total distance that gives
         the right sum is found by dynamic programming.
         """
-        assert self._structure is not None
         start = round_rows(wanted[None, :])[0]
         steps = np.arange(-_WINDOW, _WINDOW + 1)
         sizes = np.maximum(start + steps[:, None], 0.0)  # (z, k)
-        least, most, kept = limits_at(self._structure, self.rows.rhs, self.counts, sizes)
+        least, most, kept = self._limits(sizes)
         least, most = np.maximum(least, cuts.least), np.minimum(most, cuts.most)
         fits = kept & (least <= most).all(axis=1)
         fits &= (least.sum(axis=1) <= sizes) & (most.sum(axis=1) >= sizes)
@@ -132,6 +131,10 @@ class SizedQuotas:
         of = np.concatenate([np.arange(S), np.asarray(cuts.signatures, dtype=np.intp)])
         inside = np.concatenate([np.ones((S, k)), *(held[None, :].astype(np.float64) for held in cuts.sets)])
         return of, inside, np.concatenate([self.counts, cuts.needed()])
+
+    def _limits(self, sizes: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        assert self._structure is not None
+        return limits_at(self._structure, self.rows.rhs, self.counts, sizes, _NOISE)
 
     def _solved(
         self, target: Array, low: Array, high: Array, sizes: Array, cuts: HallCuts
@@ -180,7 +183,7 @@ class SizedQuotas:
 
 
 def limits_at(
-    structure: SharedRows, rhs: Array, counts: Array, sizes: Array
+    structure: SharedRows, rhs: Array, counts: Array, sizes: Array, noise: float
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Turn bounds on single signatures into limits of single quotas at given sizes.
 
@@ -192,6 +195,8 @@ def limits_at(
     counts : ndarray of shape (S,)
     sizes : ndarray of shape (z, k)
         Whole.
+    noise : float
+        Share of a size by which a limit off a whole number is that number.
 
     Returns
     -------
@@ -202,12 +207,12 @@ def limits_at(
     """
     own = structure.own
     rest = structure.placed(rhs) - structure.shared * sizes[:, None, None, :]  # (z, S, t, k)
-    noise = _NOISE * np.maximum(sizes, 1.0)[:, None, None, :]
-    kept = ((own != 0) | (rest >= -noise)).all(axis=(1, 2))
+    off = noise * np.maximum(sizes, 1.0)[:, None, None, :]
+    kept = ((own != 0) | (rest >= -off)).all(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         limit = rest / own
-    most = np.where(own > 0, np.floor(limit + noise), np.inf).min(axis=2)
-    least = np.where(own < 0, np.ceil(limit - noise), 0.0).max(axis=2)
+    most = np.where(own > 0, np.floor(limit + off), np.inf).min(axis=2)
+    least = np.where(own < 0, np.ceil(limit - off), 0.0).max(axis=2)
     return np.maximum(least, 0.0), np.minimum(most, counts[:, None]), kept
 
 

@@ -151,22 +151,26 @@ class Solver:
         if limits is None:
             return None
         begun = time.perf_counter()
-        found = assign_pinned(self.source, self.signature, *limits, sizes, self._start_prices())
+        start = self._start_prices()
+        found = assign_pinned(self.source, self.signature, *limits, sizes, start, self._out_of_time)
         self.seconds["transport"] = time.perf_counter() - begun
-        if found is None:
+        if found is None or self.rows.violation(found.quotas) > 0:
             return None
         cost = float(found.moved.values.sum())
+        bound = max(found.lower_bound, self.cheapest)
+        if abs(cost - bound) <= 1e-13 * float(np.abs(found.moved.prices).max()) * sizes.sum():
+            bound = cost  # but for rounding
         known = Relaxation(
             multipliers=np.zeros((self.k, 0)),
             prices=found.moved.prices,
             quotas=found.quotas,
             values=found.moved.values,
-            lower_bound=found.lower_bound,
+            lower_bound=bound,
             cost=cost,
             temperature=0.0,
         )
-        status = "optimal" if cost - found.lower_bound <= self._tolerance(cost) else "feasible"
-        return self.result(found.moved, found.lower_bound, status, known)
+        status = "optimal" if cost - bound <= self._tolerance(cost) else "feasible"
+        return self.result(found.moved, bound, status, known)
 
     def unconstrained(self) -> AssignmentResult | None:
         """Every point at its cheapest center, if that keeps the bounds."""
@@ -261,6 +265,7 @@ class Solver:
             self.rows,
             self._tolerance(relaxation.lower_bound),
             lambda: self._seconds_left(_PATIENCE),
+            self._out_of_time,
         )
         quotas = first.find(relaxation)
         if quotas is None:
@@ -275,7 +280,7 @@ class Solver:
         status = "feasible"
         if float(best.values.sum()) - bound <= self._tolerance(bound):
             status = "optimal"
-        elif self.problem.time_limit is not None and time.perf_counter() >= self._deadline():
+        elif self._out_of_time():
             status = "time_limit"
         return self.result(best, bound, status, relaxation)
 
@@ -303,6 +308,10 @@ class Solver:
     def _deadline(self) -> float:
         limit = _PATIENCE if self.problem.time_limit is None else self.problem.time_limit
         return self.started + limit
+
+    def _out_of_time(self) -> bool:
+        """Whether a time limit was given and has passed."""
+        return self.problem.time_limit is not None and time.perf_counter() >= self._deadline()
 
     def _seconds_left(self, patience: float) -> float:
         """Seconds one step may take: its patience, or what is left of the time limit."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose", "plot_curves", "plot_embedding"]
 
-# in the order they come, with their colors
-_STAGES = {"pretrain": "#0072B2", "whole": "#56B4E9", "align": "#CC79A7", "fair": "#D55E00"}
 _MERGED = 0.5  # of log k that the marginal entropy must have at least, against what the sizes allow
 _MOVED = 0.2
 _FROZEN = 0.005
@@ -172,7 +170,7 @@ def plot_curves(model: Any, figure: Figure | None = None) -> Figure:
         axis.set_title(title, loc="left", fontsize=10)
         axis.set_xlabel("epoch")
         for start in range(len(model.scores_)):
-            for stage, color in _STAGES.items():
+            for stage, color in (("pretrain", "#0072B2"), ("align", "#CC79A7"), ("fair", "#D55E00")):
                 rows = [
                     row
                     for row in model.history_
@@ -258,7 +256,7 @@ def plot_embedding(
 
 def _before(model: Any, start: int, stage: str) -> int:
     """Epochs of a start before a stage."""
-    stages = list(_STAGES)
+    stages = ("pretrain", "align", "fair")
     earlier = stages[: stages.index(stage)]
     return sum(row["start"] == start and row["stage"] in earlier for row in model.history_)
 

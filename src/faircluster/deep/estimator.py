@@ -63,8 +63,7 @@ class DeepFairClustering(NetworkLabels):
         it where the first fair step moves more than a twentieth of the points.
     epochs : int, default=None
         Epochs of the first stage, without the fairness term unless there is a guide. "best": as many as make
-        540 steps on (up to) 12,000 rows drawn at random, and 2 of the start that is kept on all rows if these
-        are more; "paper": 50 on all rows.
+        540 steps on (up to) 12,000 rows drawn at random; "paper": 50 on all rows.
     fair_epochs : int, default=None
         Epochs with it. "best": 4, on small data up to 12, where the first fair step moves more than a
         twentieth of the points 18; "paper": 50. 0: DFDC without the fair step.
@@ -86,8 +85,7 @@ class DeepFairClustering(NetworkLabels):
         Starts; the one with the least label-free score is kept. "best": 6, "paper": 1. With a guide these are
         starts of k-means, and one network is trained.
     batch_size, learning_rate : int and float, default=None
-        "best": 250 and 0.002 (half of that on all rows, a quarter or half in the fair stage); "paper": 250
-        and 0.002.
+        "best": 250 and 0.002 (a quarter or half of that in the fair stage); "paper": 250 and 0.002.
     balance_target : float, default=None
         Stop as soon as the network's own labels have this balance.
     checkpoint : path, default=None

@@ -171,15 +171,10 @@ def fit_network(
         if not np.isfinite(min(keeper.scores)):
             raise failure if failure is not None else DivergedError("every start diverged")
         chosen = int(np.argmin(keeper.scores))
-        run = _begin(job, make_network, chosen, run.history, stage="whole")
+        run = _begin(job, make_network, chosen, run.history, stage="align")
         run.network.load_state_dict(keeper.best)
     status = "finished"
     try:
-        if run.stage == "whole":
-            train_stage(job, run, keeper.on_epoch)
-            known = run.network.state_dict()
-            run = _begin(job, make_network, run.start, run.history, stage="align")
-            run.network.load_state_dict(known)
         if run.stage == "align":
             if job.recipe.align and job.groups.n_signatures > 1:
                 train_stage(job, run, keeper.on_epoch)

@@ -150,7 +150,6 @@ def make_job(
         balance_target=balance_target,
         pool=pool,
         epochs=epochs,
-        whole_epochs=recipe.whole_epochs if taken < n and epochs and guide is None else 0,
         fair_epochs=fair_epochs,
         long_fair_epochs=long_fair_epochs,
         seed=seed,

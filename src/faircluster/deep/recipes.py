@@ -31,8 +31,8 @@ class Recipe:
     smoothing : float
         Label smoothing of the fair labels.
     batch_size : int
-    learning_rate, whole_learning_rate, fair_learning_rate, guided_learning_rate : float
-        Adam's, for the first stage, its epochs on all rows, the fair stage, and a fair stage with guidance.
+    learning_rate, fair_learning_rate, guided_learning_rate : float
+        Adam's, for the two stages, and for a fair stage with guidance.
     guidance : float
         Fraction of the weight of the fairness term while fair labels only guide; see
         the training loop. 1: no guidance.
@@ -46,9 +46,6 @@ class Recipe:
     steps : int
     pretrain_rows : int or None
         Rows drawn for that stage, all by default.
-    whole_epochs : int
-        Further epochs of the start that is kept, on all rows, where the first stage drew some of them; none
-        with a guide.
     fair_epochs : int or None
         Epochs with fairness term on all rows; None: 4, and more on small data, up to 12, for 180 steps; 18
         where the first fair step moves more than a twentieth of the points.
@@ -74,7 +71,6 @@ class Recipe:
     smoothing: float = 0.1
     batch_size: int = 250
     learning_rate: float = 2e-3
-    whole_learning_rate: float = 1e-3
     fair_learning_rate: float = 5e-4
     guided_learning_rate: float = 1e-3
     guidance: float = 0.1
@@ -83,7 +79,6 @@ class Recipe:
     epochs: int | None = None
     steps: int = 540
     pretrain_rows: int | None = 12_000
-    whole_epochs: int = 2
     fair_epochs: int | None = None
     n_init: int = 6
     guide: bool = True
@@ -162,7 +157,6 @@ def resolve_recipe(preset: str, **given: Any) -> Recipe:
     base = PRESETS[preset]
     if "learning_rate" in chosen:  # one number for all stages, which keep their ratios
         factor = chosen["learning_rate"] / base.learning_rate
-        chosen["whole_learning_rate"] = base.whole_learning_rate * factor
         chosen["fair_learning_rate"] = base.fair_learning_rate * factor
         chosen["guided_learning_rate"] = base.guided_learning_rate * factor
     return dataclasses.replace(base, **chosen)

@@ -1,4 +1,4 @@
-"""The training loop: a first stage, its last epochs on all rows, a matching of groups, and fair labels."""
+"""The training loop: a first stage, one that matches groups where needed, and one on fair labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from faircluster.metrics import balance
 __all__ = ["DivergedError", "Job", "Run", "train_stage"]
 
 Array = NDArray[Any]
-STAGES = ("pretrain", "align", "fair", "whole")  # random numbers depend on the place here
+STAGES = ("pretrain", "align", "fair")
 _FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
 _GUIDED = 2 / 3  # of a long fair stage, in which fair labels guide
 _LEAST = 0.5  # of the mean size, or of the guide's, for the clusters of a long fair stage
@@ -65,7 +65,7 @@ class Job:
         Of the fair step; see :class:`~faircluster.deep.DeepFairClustering`.
     pool : ndarray of int
         Rows for the first stage.
-    epochs, whole_epochs, fair_epochs : int
+    epochs, fair_epochs : int
     long_fair_epochs : int
         Instead of `fair_epochs`, where the first fair labels are far from what was predicted.
     seed : int
@@ -91,7 +91,6 @@ class Job:
     balance_target: float | None
     pool: NDArray[np.intp]
     epochs: int
-    whole_epochs: int
     fair_epochs: int
     long_fair_epochs: int
     seed: int
@@ -109,7 +108,7 @@ class Run:
     network, optimizer
     start : int
         Number of the start.
-    stage : {"pretrain", "whole", "align", "fair"}
+    stage : {"pretrain", "align", "fair"}
     epoch : int
         Epochs of the stage that are done.
     fair : FairLabels or None
@@ -195,8 +194,8 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
 
 def _length(job: Job, stage: str, history: list[dict[str, Any]]) -> int:
     """Epochs of a stage. Predictions far from fair need many steps of assigning and learning."""
-    if stage in ("pretrain", "whole"):
-        return job.epochs if stage == "pretrain" else job.whole_epochs
+    if stage == "pretrain":
+        return job.epochs
     return job.long_fair_epochs if stage == "fair" and _is_far(history) else job.fair_epochs
 
 
@@ -220,8 +219,7 @@ def _strengths(job: Job, stage: str, history: list[dict[str, Any]], done: float)
     """Learning rate before the cosine, and weight of the fairness term."""
     recipe = job.recipe
     if stage != "fair":
-        rate = recipe.whole_learning_rate if stage == "whole" else recipe.learning_rate
-        return rate, recipe.fairness
+        return recipe.learning_rate, recipe.fairness
     if not _is_guided(job, history):
         return recipe.fair_learning_rate, recipe.fairness
     return recipe.guided_learning_rate, recipe.fairness * (recipe.guidance if done < _GUIDED else 1.0)
