@@ -166,19 +166,20 @@ def test_bounds_that_hold_but_for_a_hair_do_not_hold():
         solved(np.random.default_rng(0).random((6_000, 2)), groups, sizes, hair)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_an_optimum_that_costs_nothing_has_no_gap(seed):
-    rng = np.random.default_rng(seed)
-    groups = Groups.from_features(rng.permutation(np.arange(12) % 3))
-    planted = np.empty(12, dtype=int)
-    for s in range(3):  # groups of 4 in clusters of 4
-        planted[groups.signature == s] = [0, 1, 2, rng.integers(3)]
-    sizes = np.bincount(planted, minlength=3).astype(float)
-    cost = rng.random((12, 3)) * rng.choice([1.0, 1e3])
-    cost[np.arange(12), planted] = 0.0
-    cost[np.arange(12), (planted + 1) % 3] = 0.0  # ties, so that the cheapest break the bounds
-    result, _ = solved(cost, groups, sizes)
-    assert (result.cost, result.lower_bound, result.gap, result.status) == (0.0, 0.0, 0.0, "optimal")
+def test_an_optimum_that_costs_nothing_has_no_gap():
+    """The dual value may be off zero by rounding, which as a share of zero is anything."""
+    groups, sizes = Groups.from_features(np.arange(12) % 3), np.full(3, 4.0)
+    by_flow = 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        fair, _ = solved(rng.random((12, 3)), groups, sizes)
+        cost = rng.random((12, 3))
+        cost[rng.random((12, 3)) < 0.3] = 0.0  # ties, so that the cheapest break the bounds
+        cost[np.arange(12), fair.labels] = 0.0
+        result, flow = solved(cost, groups, sizes)
+        assert (result.cost, result.lower_bound, result.gap, result.status) == (0.0, 0.0, 0.0, "optimal")
+        by_flow += flow
+    assert by_flow > 50
 
 
 def test_time_is_kept():
