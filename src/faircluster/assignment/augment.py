@@ -260,7 +260,7 @@ def label_margins(cost, labels, prices, margin):  # type: ignore[no-untyped-def]
 def _coupled_path(edge, tie, low, high, flow, potential, excess, dist, hops, parent, done):  # type: ignore[no-untyped-def]
     """As :func:`_shortest_path` in the graph of :func:`augment_coupled`."""
     S, k = tie.shape
-    heap = [(0.0, 0, 0)]
+    heap = [(0.0, 0, 0)]  # the compiler takes the type of its items from this one
     heap.clear()
     for v in range(S * k + k):
         done[v] = False

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from faircluster.assignment.margins import move_costs
-from faircluster.assignment.pinned import Pinned, assign_pinned, pinned_limits
+from faircluster.assignment.pinned import Pinned, assign_at_sizes
 from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.quotas import QuotaProgram, run_program
 from faircluster.assignment.transport import round_rows, transport
@@ -112,16 +112,10 @@ class FirstQuotas:
 
     def _by_flow(self, relaxation: Relaxation) -> Pinned | None:
         """Optimal assignment for the relaxed sizes, rounded, where bounds then pin the quotas down."""
-        if self.groups.weights is not None:
-            return None
-        counts, sizes = self.groups.signature_counts, round_rows(relaxation.quotas.sum(axis=0)[None, :])[0]
-        limits = pinned_limits(self.rows, counts, sizes)
-        if limits is None:
-            return None
-        found = assign_pinned(
-            self.source, self.groups.signature, *limits, sizes, relaxation.prices, self.out_of_time
+        sizes = round_rows(relaxation.quotas.sum(axis=0)[None, :])[0]
+        return assign_at_sizes(
+            self.source, self.groups, self.rows, sizes, relaxation.prices, self.out_of_time
         )
-        return None if found is None or self.rows.violation(found.quotas) > 0 else found
 
     def _with_other_sizes(self, flow: Pinned, opened: Array, relaxation: Relaxation) -> Array:
         """Return the quotas of the flow, or those nearby with other sizes if these cost much less."""

@@ -21,8 +21,9 @@ from faircluster.assignment.sized_quotas import limits_at
 from faircluster.assignment.transport import Transport, assign_by_price, transport
 from faircluster.bounds import BoundRows
 from faircluster.distances import CostSource
+from faircluster.groups import Groups
 
-__all__ = ["Pinned", "assign_pinned", "pinned_limits"]
+__all__ = ["Pinned", "assign_at_sizes", "assign_pinned", "pinned_limits"]
 
 Array = NDArray[Any]
 # exact bounds end 1 / n below a whole number: rounding has to be told from that
@@ -45,6 +46,52 @@ class Pinned:
     moved: Transport
     quotas: NDArray[np.float64]
     lower_bound: float
+
+
+def assign_at_sizes(
+    source: CostSource,
+    groups: Groups,
+    rows: BoundRows,
+    sizes: Array,
+    prices: Array | None = None,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> Pinned | None:
+    """Assign points at least cost within bounds that pin the quotas down at these sizes.
+
+    Parameters
+    ----------
+    source : CostSource of shape (n, k)
+    groups : Groups
+    rows : BoundRows
+    sizes : ndarray of shape (k,)
+        Whole, with sum n.
+    prices : ndarray of shape (S, k), default=None
+        Of a similar problem, to start from.
+    out_of_time : callable, default=never
+        Whether to give up.
+
+    Returns
+    -------
+    Pinned or None
+        None with weights, where bounds leave more room or none, or when time is up.
+
+    Examples
+    --------
+    >>> from faircluster.bounds import FairnessBounds
+    >>> from faircluster.distances import DenseCosts
+    >>> cost = DenseCosts(np.array([[0.0, 5.0], [0.0, 1.0], [0.0, 3.0], [0.0, 2.0]]))
+    >>> groups = Groups.from_features(list("aabb"))
+    >>> found = assign_at_sizes(cost, groups, FairnessBounds.exact().rows(groups, 2), np.array([2.0, 2.0]))
+    >>> found.moved.labels.tolist(), found.lower_bound
+    ([0, 1, 0, 1], 3.0)
+    """
+    if groups.weights is not None:
+        return None
+    limits = pinned_limits(rows, groups.signature_counts, sizes)
+    if limits is None:
+        return None
+    found = assign_pinned(source, groups.signature, *limits, sizes, prices, out_of_time)
+    return None if found is None or rows.violation(found.quotas) > 0 else found
 
 
 def pinned_limits(rows: BoundRows, counts: Array, sizes: Array) -> tuple[Array, Array] | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from faircluster.assignment.first_quotas import FirstQuotas
 from faircluster.assignment.margins import MoveCosts, move_costs
-from faircluster.assignment.pinned import assign_pinned, pinned_limits
+from faircluster.assignment.pinned import assign_at_sizes
 from faircluster.assignment.prices import Relaxation, relax
 from faircluster.assignment.problem import AssignmentProblem, AssignmentResult, relative_gap
 from faircluster.assignment.quotas import Cut, QuotaProgram
@@ -145,17 +145,12 @@ class Solver:
 
     def pinned(self, sizes: Array) -> AssignmentResult | None:
         """Solve the problem as a flow where sizes and bounds leave each quota at most two whole numbers."""
-        if self.weights is not None:
-            return None
-        limits = pinned_limits(self.rows, self.groups.signature_counts, sizes)
-        if limits is None:
-            return None
         begun = time.perf_counter()
         start = self._start_prices()
-        found = assign_pinned(self.source, self.signature, *limits, sizes, start, self._out_of_time)
-        self.seconds["transport"] = time.perf_counter() - begun
-        if found is None or self.rows.violation(found.quotas) > 0:
+        found = assign_at_sizes(self.source, self.groups, self.rows, sizes, start, self._out_of_time)
+        if found is None:
             return None
+        self.seconds["transport"] = time.perf_counter() - begun
         cost = float(found.moved.values.sum())
         bound = max(found.lower_bound, self.cheapest)
         if abs(cost - bound) <= 1e-13 * float(np.abs(found.moved.prices).max()) * sizes.sum():

@@ -37,8 +37,8 @@ class Recipe:
         Fraction of the weight of the fairness term while fair labels only guide; see
         the training loop. 1: no guidance.
     memory : float
-        Weight of the past in the average of predictions that the fair step sees where fair labels guide at
-        first: clusters still change there, and one epoch's errors would be passed on. 0: no average.
+        Weight of the past in the average of predictions that the fair step sees in a guided fair stage:
+        clusters still change there, and one epoch's errors would be passed on. 0: no average.
     cosine : bool
         Learning rates fall along a cosine to 2 %; else they are constant.
     epochs : int or None

@@ -116,7 +116,7 @@ class Run:
     warm : Relaxation or None
         Where the next fair step starts.
     averaged : ndarray of shape (n, k) or None
-        Average of the predictions of the fair stage, while fair labels guide.
+        Average of the predictions of a guided fair stage.
     history : list of dict
         A row an epoch.
     reached : bool
@@ -354,15 +354,13 @@ def _fair_step(job: Job, run: Run) -> dict[str, Any]:
 
 
 def _averaged(job: Job, run: Run, proba: Array) -> Array:
-    """Average of these and earlier predictions (after Laine & Aila 2017), while fair labels guide."""
-    first = run.epoch == 0
-    if not job.recipe.memory or not (first or _is_guided(job, run.history)):
+    """Average of these and earlier predictions (after Laine & Aila 2017), in a guided fair stage."""
+    memory = job.recipe.memory
+    if not memory or not (run.epoch == 0 or _is_guided(job, run.history)):
         run.averaged = None
         return proba
-    if run.averaged is not None:
-        proba = job.recipe.memory * run.averaged + (1.0 - job.recipe.memory) * proba
-    run.averaged = proba
-    return proba
+    run.averaged = proba if run.averaged is None else memory * run.averaged + (1.0 - memory) * proba
+    return run.averaged
 
 
 def _complete_balance(predicted: Array, job: Job) -> float:
