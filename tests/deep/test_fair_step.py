@@ -1,15 +1,16 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import linear_sum_assignment
 
 pytest.importorskip("torch", reason="torch is missing")
 
 from faircluster import FairnessBounds, Groups, InfeasibleBoundsError
-from faircluster.deep import training
+from faircluster.deep import losses, steps
 from faircluster.deep.alignment import align_clusters, cluster_means
-from faircluster.deep.fair_step import fair_labels, sizes_for
+from faircluster.deep.fair_step import fair_labels, shortage_weights, sizes_for
 from faircluster.deep.prediction import predict_proba
 from faircluster.metrics import additive_violation
 
@@ -214,8 +215,8 @@ def test_where_fair_labels_guide_they_come_from_averaged_predictions(model, blob
         return fair_labels(proba, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "predict_proba", predict)
-        patch.setattr(training, "fair_labels", assign)
+        patch.setattr(steps, "predict_proba", predict)
+        patch.setattr(steps, "fair_labels", assign)
         made = model(preset=preset, epochs=8, fair_epochs=4).fit(X, sensitive_features=group)
     assert (next(row["moved"] for row in made.history_ if "moved" in row) > 0.05) == apart
     predicted = predicted[-len(seen) :]  # the others were for the matching of clusters
@@ -223,6 +224,52 @@ def test_where_fair_labels_guide_they_come_from_averaged_predictions(model, blob
     for step, proba in enumerate(predicted):
         expected = 0.5 * expected + 0.5 * proba if apart and preset == "best" and step else proba
         np.testing.assert_allclose(seen[step], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fair_labels_count_more_where_a_group_lacks_predictions(seed):
+    rng = np.random.default_rng(seed)
+    n, k = 60, 3
+    features = {"sex": rng.choice(["f", "m"], n), "age": rng.choice(["young", "middle", "old"], n)}
+    labels, predicted = rng.integers(k, size=n), np.minimum(rng.integers(k + 2, size=n), k - 1)
+    weights = shortage_weights(labels, predicted, Groups.from_features(pd.DataFrame(features)), k, power=2.0)
+    for i in range(n):
+        short = [1.0]
+        for values in features.values():
+            own = values == values[i]
+            wanted, there = ((found[own] == labels[i]).sum() for found in (labels, predicted))
+            short.append((wanted / max(there, 1)) ** 2)
+        assert weights[i] == pytest.approx(min(max(short), 10.0))
+    assert weights.max() > 1.0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("apart", "preset"), [(True, "best"), (True, "paper"), (False, "best")])
+def test_shortage_counts_in_the_last_third_of_a_guided_stage(model, blobs, apart, preset, weighted):
+    X, group, labels = blobs
+    group = np.where(labels == 0, "a", "b") if apart else np.tile(["a", "a", "a", "b", "b", "b"], 40)
+    powers, counts, plain = [], [], losses.fairness
+
+    def short(found, predicted, groups, k, power):
+        powers.append(power)
+        return np.full(len(found), 7.0, dtype=np.float32)
+
+    def fairness(log_proba, found, weights=None, smoothing=0.0):
+        counts.append(1.0 if weights is None else float(weights.max()))
+        return plain(log_proba, found, weights, smoothing)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "shortage_weights", short)
+        patch.setattr(losses, "fairness", fairness)
+        options = {"epochs": 8, "fair_epochs": 6, "targets": "weighted" if weighted else "hard"}
+        model(preset=preset, **options).fit(X, sensitive_features=group)
+    late = apart and preset == "best"
+    assert powers == ([2.0, 2.0] if late else [])
+    assert (max(counts) > 1.0) == late
+    first, last = counts[: len(counts) // 2], counts[-len(counts) // 6 :]
+    assert max(first) <= 1.0
+    assert not late or min(last) > 1.0
+    assert (min(counts) < 1.0) == weighted
 
 
 def test_a_fair_stage_from_a_finished_network_is_that_of_one_fit(model, blobs):

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="torch is missing")
 from sklearn.metrics import adjusted_rand_score
 
 from faircluster import DeepFairClustering, FairKMeans
-from faircluster.deep import fitting, guide, training
+from faircluster.deep import fitting, guide, steps, training
 from faircluster.deep.guide import find_guide
 from faircluster.deep.inputs import Rows
 from faircluster.groups import Groups
@@ -139,14 +139,14 @@ def test_images_have_no_guide():
 def test_a_long_fair_stage_keeps_clusters_from_dying(monkeypatch, far, guided):
     """The first fair step sees what it moves only afterwards; the others know."""
     X, group, _ = independent(400, (0.85, 0.15))
-    given, plain = [], training.fair_labels
+    given, plain = [], steps.fair_labels
 
     def spy(*arguments, **named):
         given.append(named["least"])
         return plain(*arguments, **named)
 
-    monkeypatch.setattr(training, "fair_labels", spy)
-    monkeypatch.setattr(training, "_FAR", 0.0 if far else 1.0)
+    monkeypatch.setattr(steps, "fair_labels", spy)
+    monkeypatch.setattr(steps, "_FAR", 0.0 if far else 1.0)
     settings = {**SETTINGS, "n_init": 1, "fair_epochs": 3, "guide": guided}
     DeepFairClustering(2, **settings).fit(X, sensitive_features=group)
     first, *others = given

@@ -18,8 +18,9 @@ from torch import nn
 from faircluster.assignment.prices import Relaxation
 from faircluster.deep.fair_step import FairLabels
 from faircluster.deep.files import read_tensors, write_tensors
+from faircluster.deep.job import Job, Run
 from faircluster.deep.parallel import Team
-from faircluster.deep.training import DivergedError, Job, Run, train_stage
+from faircluster.deep.training import DivergedError, train_stage
 
 __all__ = ["Fitted", "fit_network", "stored_seed"]
 
@@ -46,6 +47,9 @@ class Fitted:
     scores: list[float]
     status: str
     guided: bool
+
+
+_RUN_ARRAYS = ("averaged", "weights")
 
 
 class _Keeper:
@@ -85,8 +89,8 @@ class _Keeper:
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for number, state in run.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(v) for name, v in state.items()}
-        if run.averaged is not None:
-            tensors["averaged"] = torch.from_numpy(run.averaged)
+        kept = {name: getattr(run, name) for name in _RUN_ARRAYS}
+        tensors |= {name: torch.from_numpy(a) for name, a in kept.items() if a is not None}
         write_tensors(self.path, KIND, header, tensors | _pack_fair(run.fair, "fair") | _pack_warm(run.warm))
 
     def load(self, run: Run) -> None:
@@ -109,7 +113,8 @@ class _Keeper:
             state.setdefault(int(number), {})[what] = value
         groups = run.optimizer.state_dict()["param_groups"]
         run.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        run.averaged = tensors["averaged"].numpy() if "averaged" in tensors else None
+        for name in _RUN_ARRAYS:
+            setattr(run, name, tensors[name].numpy() if name in tensors else None)
         run.fair, run.warm = _unpack_fair(_under(tensors, "fair.")), _unpack_warm(_under(tensors, "warm."))
 
     def exists(self) -> bool:

@@ -15,6 +15,7 @@ from torch import nn
 from faircluster.bounds import FairnessBounds, check_feasible
 from faircluster.deep.guide import find_guide
 from faircluster.deep.inputs import Rows, Statistics
+from faircluster.deep.job import Job
 from faircluster.deep.networks import build_network
 from faircluster.deep.parallel import Team
 from faircluster.deep.perturbations import (
@@ -25,7 +26,6 @@ from faircluster.deep.perturbations import (
     neighbor_radius,
 )
 from faircluster.deep.recipes import Recipe
-from faircluster.deep.training import Job
 from faircluster.groups import Groups
 
 __all__ = ["choose_device", "choose_network", "fingerprint", "make_job", "network_maker", "scaling"]

@@ -39,6 +39,9 @@ class Recipe:
     memory : float
         Weight of the past in the average of predictions that the fair step sees in a guided fair stage:
         clusters still change there, and one epoch's errors would be passed on. 0: no average.
+    shortage : float
+        In the last third of a guided fair stage fair labels count more where a group lacks predictions: the
+        power of how many times too few they are. 0: all count once.
     cosine : bool
         Learning rates fall along a cosine to 2 %; else they are constant.
     epochs : int or None
@@ -75,6 +78,7 @@ class Recipe:
     guided_learning_rate: float = 1e-3
     guidance: float = 0.1
     memory: float = 0.5
+    shortage: float = 2.0
     cosine: bool = True
     epochs: int | None = None
     steps: int = 540
@@ -100,6 +104,7 @@ PRESETS = {
         guided_learning_rate=2e-3,
         guidance=1.0,
         memory=0.0,
+        shortage=0.0,
         cosine=False,
         epochs=50,
         pretrain_rows=None,

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,124 +14,21 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from faircluster.assignment.prices import Relaxation
-from faircluster.bounds import FairnessBounds
 from faircluster.deep import losses
-from faircluster.deep.alignment import align_clusters, cluster_means
-from faircluster.deep.fair_step import FairLabels, fair_labels
-from faircluster.deep.guide import Guide
-from faircluster.deep.inputs import Rows
-from faircluster.deep.parallel import Team
-from faircluster.deep.perturbations import Perturb, VirtualAdversary, frozen_statistics
-from faircluster.deep.prediction import predict_proba
-from faircluster.deep.recipes import Recipe
+from faircluster.deep.job import Job, Run
+from faircluster.deep.perturbations import VirtualAdversary, frozen_statistics
+from faircluster.deep.steps import align_step, fair_step, is_guided, learns_by_heart, stage_length
 from faircluster.groups import Groups
-from faircluster.metrics import balance
 
-__all__ = ["DivergedError", "Job", "Run", "train_stage"]
+__all__ = ["DivergedError", "train_stage"]
 
 Array = NDArray[Any]
 STAGES = ("pretrain", "align", "fair")
-_FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
-_GUIDED = 2 / 3  # of a long fair stage, in which fair labels guide
-_LEAST = 0.5  # of the mean size, or of the guide's, for the clusters of a long fair stage
-_LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
 FINAL_RATE = 0.02  # of the learning rate, at the end of the cosine
 
 
 class DivergedError(FloatingPointError):
     """The loss is not a finite number any more."""
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What does not change during a fit.
-
-    Attributes
-    ----------
-    rows : Rows of n samples
-    groups : Groups
-    bounds : FairnessBounds
-    recipe : Recipe
-    by_group : bool
-        Marginal entropy within groups.
-    perturbation : VirtualAdversary or callable
-    radius : tensor of shape (n,) or None
-        Of the neighborhoods, for a VirtualAdversary.
-    radius_median : float
-    n_clusters : int
-    sizes, weighted_targets, fair_every, balance_target
-        Of the fair step; see :class:`~faircluster.deep.DeepFairClustering`.
-    pool : ndarray of int
-        Rows for the first stage.
-    epochs, fair_epochs : int
-    long_fair_epochs : int
-        Instead of `fair_epochs`, where the first fair labels are far from what was predicted.
-    seed : int
-    precision : torch.dtype
-    guide : Guide or None
-        Labels of the pool for the first stage, which else has no fairness term; its sizes are expected ones.
-    team : Team
-        Processes that train together.
-    """
-
-    rows: Rows
-    groups: Groups
-    bounds: FairnessBounds
-    recipe: Recipe
-    by_group: bool
-    perturbation: VirtualAdversary | Perturb
-    radius: torch.Tensor | None
-    radius_median: float
-    n_clusters: int
-    sizes: Any
-    weighted_targets: bool
-    fair_every: int
-    balance_target: float | None
-    pool: NDArray[np.intp]
-    epochs: int
-    fair_epochs: int
-    long_fair_epochs: int
-    seed: int
-    precision: torch.dtype
-    guide: Guide | None = None
-    team: Team = Team()  # noqa: RUF009
-
-
-@dataclass(eq=False)
-class Run:
-    """What changes during a fit, and all that has to be kept to go on later.
-
-    Attributes
-    ----------
-    network, optimizer
-    start : int
-        Number of the start.
-    stage : {"pretrain", "align", "fair"}
-    epoch : int
-        Epochs of the stage that are done.
-    fair : FairLabels or None
-        Of the last fair step.
-    warm : Relaxation or None
-        Where the next fair step starts.
-    averaged : ndarray of shape (n, k) or None
-        Average of the predictions of a guided fair stage.
-    history : list of dict
-        A row an epoch.
-    reached : bool
-        Whether the balance target is reached.
-    """
-
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    start: int = 0
-    stage: str = "pretrain"
-    epoch: int = 0
-    fair: FairLabels | None = None
-    warm: Relaxation | None = None
-    averaged: Array | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
-    reached: bool = False
 
 
 def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
@@ -158,22 +54,22 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
     """
     first = run.stage == "pretrain"
     pool = job.pool if first else np.arange(len(job.rows))
-    while not run.reached and run.epoch < _length(job, run.stage, run.history):
+    while not run.reached and run.epoch < stage_length(job, run.stage, run.history):
         begun = time.perf_counter()
         seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
         row: dict[str, Any] = {"start": run.start, "stage": run.stage, "epoch": run.epoch}
         if run.stage == "align":
-            if not (found := _align_step(job, run)):
+            if not (found := align_step(job, run)):
                 break
             row |= found
         if run.stage == "fair" and run.epoch % job.fair_every == 0:
-            row |= _fair_step(job, run)
+            row |= fair_step(job, run)
             if run.reached:
                 run.history.append({**row, "seconds": time.perf_counter() - begun})
                 break
         rows = [*run.history, row]
-        total = _length(job, run.stage, rows)
-        rate, fairness = _strengths(job, run.stage, rows, run.epoch / total)
+        total = stage_length(job, run.stage, rows)
+        rate, fairness = _strengths(job, run, rows)
         good = {name: value.clone() for name, value in run.network.state_dict().items()}
         # members of a team perturb different samples: they must not draw the same numbers
         with _seeded([*seed, job.team.rank] if job.team.rank else seed, job.rows.device):
@@ -192,37 +88,15 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
         on_epoch(run)
 
 
-def _length(job: Job, stage: str, history: list[dict[str, Any]]) -> int:
-    """Epochs of a stage. Predictions far from fair need many steps of assigning and learning."""
-    if stage == "pretrain":
-        return job.epochs
-    return job.long_fair_epochs if stage == "fair" and _is_far(history) else job.fair_epochs
-
-
-def _is_far(history: list[dict[str, Any]]) -> bool:
-    """Whether the first fair step moved many points."""
-    return next((row["moved"] for row in history if row["stage"] == "fair"), 0.0) > _FAR
-
-
-def _is_guided(job: Job, history: list[dict[str, Any]]) -> bool:
-    """Whether fair labels guide before they are learned by heart.
-
-    Where the first of them are far from the predictions, many are wrong: the other terms have to find
-    clusters that fit them better. At full weight the network would learn the labels as they are. And as the
-    predicted sizes become the quotas, a cluster that fits badly would get smaller from step to step until it
-    has died; it keeps at least half of the mean size, or of the guide's cluster.
-    """
-    return job.recipe.guidance < 1.0 and _is_far(history)
-
-
-def _strengths(job: Job, stage: str, history: list[dict[str, Any]], done: float) -> tuple[float, float]:
+def _strengths(job: Job, run: Run, history: list[dict[str, Any]]) -> tuple[float, float]:
     """Learning rate before the cosine, and weight of the fairness term."""
     recipe = job.recipe
-    if stage != "fair":
+    if run.stage != "fair":
         return recipe.learning_rate, recipe.fairness
-    if not _is_guided(job, history):
+    if not is_guided(job, history):
         return recipe.fair_learning_rate, recipe.fairness
-    return recipe.guided_learning_rate, recipe.fairness * (recipe.guidance if done < _GUIDED else 1.0)
+    by_heart = learns_by_heart(job, run)
+    return recipe.guided_learning_rate, recipe.fairness * (1.0 if by_heart else recipe.guidance)
 
 
 def _epoch(
@@ -253,7 +127,7 @@ def _epoch(
         score = recipe.confidence * conditional - recipe.marginal * marginal + recipe.invariance * invariance
         loss = score + recipe.decay * losses.weight_decay(run.network)
         if fair is not None:
-            loss = loss + fairness * _fair_loss(job, fair, log_p, log_q, index)
+            loss = loss + fairness * _fair_loss(job, fair.labels, run.weights, log_p, log_q, index)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         job.team.average_gradients(run.network)
@@ -288,86 +162,19 @@ def _both_views(
 
 
 def _fair_loss(
-    job: Job, fair: FairLabels | Guide, log_p: torch.Tensor, log_q: torch.Tensor, index: NDArray[np.intp]
+    job: Job,
+    labels: NDArray[np.int32],
+    weights: NDArray[np.float32] | None,
+    log_p: torch.Tensor,
+    log_q: torch.Tensor,
+    index: NDArray[np.intp],
 ) -> torch.Tensor:
-    labels = torch.from_numpy(fair.labels[index].astype(np.int64)).to(log_p.device)
-    weights = None
-    if job.weighted_targets and isinstance(fair, FairLabels):
-        weights = torch.from_numpy(fair.confidence[index]).to(log_p.device)
-    own = losses.fairness(log_p, labels, weights, job.recipe.smoothing)
+    own = torch.from_numpy(labels[index].astype(np.int64)).to(log_p.device)
+    counts = None if weights is None else torch.from_numpy(weights[index]).to(log_p.device)
+    loss = losses.fairness(log_p, own, counts, job.recipe.smoothing)
     if job.recipe.fair_views == 1:
-        return own
-    return 0.5 * (own + losses.fairness(log_q, labels, weights, job.recipe.smoothing))
-
-
-def _align_step(job: Job, run: Run) -> dict[str, Any]:
-    """Match clusters across groups, and tell when the network has learned it; nothing when it is done.
-
-    The labels stay the same until then: a network half way between two numberings of the clusters predicts
-    neither, and new fair labels would follow it.
-    """
-    proba = predict_proba(run.network, job.rows, job.team)
-    predicted = proba.argmax(axis=1)
-    found: dict[str, Any] = {}
-    if run.epoch == 0:
-
-        def matched() -> tuple[int, FairLabels | None]:
-            chunks = ((index, chunk.cpu().numpy()) for index, chunk in job.rows.chunks())
-            means, counts = cluster_means(chunks, predicted, job.groups, job.n_clusters)
-            alignment = align_clusters(means, counts, job.seed)
-            if not alignment.changed:
-                return 0, None
-            aligned = alignment.apply(proba, job.groups.signature)
-            return len(alignment.changed), fair_labels(aligned, job.groups, job.bounds, sizes=job.sizes)
-
-        found["aligned"], run.fair = job.team.shared(matched)
-        if run.fair is None:
-            return {}
-    assert run.fair is not None
-    moved = float(np.mean(run.fair.labels != predicted))
-    return {} if moved <= _LEARNED else {**found, "moved": moved}
-
-
-def _fair_step(job: Job, run: Run) -> dict[str, Any]:
-    """Predict everything and take new fair labels from the engine."""
-    proba = predict_proba(run.network, job.rows, job.team)
-    predicted = proba.argmax(axis=1)
-    found: dict[str, Any] = {"predicted_balance": balance(predicted, job.groups, n_clusters=job.n_clusters)}
-    if job.balance_target is not None and _complete_balance(predicted, job) >= job.balance_target:
-        run.reached = True
-        return found
-    least: Array | None = None
-    if _is_guided(job, run.history):
-        expected = 1.0 / job.n_clusters if job.guide is None else job.guide.shares
-        least = np.full(job.n_clusters, _LEAST * expected)
-    seen = _averaged(job, run, proba)
-    run.fair = job.team.shared(
-        lambda: fair_labels(seen, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
-    )
-    run.warm = run.fair.start
-    return {
-        **found,
-        "moved": float(np.mean(run.fair.labels != predicted)),
-        "violation": run.fair.violation,
-        "fair_seconds": run.fair.seconds,
-    }
-
-
-def _averaged(job: Job, run: Run, proba: Array) -> Array:
-    """Average of these and earlier predictions (after Laine & Aila 2017), in a guided fair stage."""
-    memory = job.recipe.memory
-    if not memory or not (run.epoch == 0 or _is_guided(job, run.history)):
-        run.averaged = None
-        return proba
-    run.averaged = proba if run.averaged is None else memory * run.averaged + (1.0 - memory) * proba
-    return run.averaged
-
-
-def _complete_balance(predicted: Array, job: Job) -> float:
-    """Balance that is 0 when a cluster is empty: merging everything is no success."""
-    if len(np.unique(predicted)) < job.n_clusters:
-        return 0.0
-    return float(balance(predicted, job.groups, n_clusters=job.n_clusters))
+        return loss
+    return 0.5 * (loss + losses.fairness(log_q, own, counts, job.recipe.smoothing))
 
 
 def _composition(tally: Array, groups: Groups) -> dict[str, Any]:
