@@ -25,6 +25,8 @@ HISTORY = ("start", "stage", "epoch", "loss", "predicted_balance", "moved", "sec
 SEEDS = range(3)
 DEEP_DATA = ("mnist_usps", "reverse_mnist", "har")
 TABLES = ("census", "bank", "credit")
+UNSEEN = "reverse_fashion"  # no default was chosen with it
+FASHION = "/usr/share/datasets/fashion-mnist"  # where Debian's package dataset-fashion-mnist has it
 PRESET_WEIGHT = 4.0
 WEIGHTS = (0.5, 1.0, 2.0, PRESET_WEIGHT, 8.0)
 EPS = (0.01, 0.02, 0.03, 0.04)
@@ -44,12 +46,42 @@ def images_or_signals(dataset: str, part: str, rows: int | None) -> tuple[Any, A
     if dataset == "har":
         version = "recomputed"  # the features that the data folder has
         found = datasets.load_har(part, version=version)
+    elif dataset == UNSEEN:
+        found = reverse_fashion(part)
     else:
         found = getattr(datasets, f"load_{dataset}")(part)
     chosen = np.arange(len(found.X))
     if rows is not None and rows < len(chosen):
         chosen = np.sort(np.random.default_rng(0).permutation(len(chosen))[:rows])
     return found.X[chosen], found.sensitive[chosen], found.target[chosen]
+
+
+def reverse_fashion(part: str) -> Any:
+    """Fashion-MNIST, every image as it is and as a negative."""
+    import gzip
+    import os
+    from pathlib import Path
+
+    from faircluster.datasets import ArrayDataset, InvertedPair
+
+    folder = Path(os.environ.get("FAIRCLUSTER_FASHION", FASHION))
+    prefix = "train" if part == "train" else "t10k"
+
+    def content(name: str, header: int) -> Any:
+        raw = gzip.decompress((folder / f"{prefix}-{name}-ubyte.gz").read_bytes())
+        return np.frombuffer(raw, dtype=np.uint8, offset=header)
+
+    images = content("images-idx3", 16).reshape(-1, 28, 28)
+    return ArrayDataset(
+        name=UNSEEN,
+        X=InvertedPair(images, 255),
+        sensitive=np.repeat(["original", "inverted"], len(images)),
+        target=np.tile(content("labels-idx1", 8).astype(np.int64), 2),
+        sensitive_name="guise",
+        description="Articles of clothing in 28 x 28 pixels, and their negatives.",
+        source="Xiao, H., Rasul, K. and Vollgraf, R. (2017), Fashion-MNIST",
+        licence="MIT",
+    )
 
 
 def table(dataset: str) -> tuple[Any, Any, Any]:
@@ -250,6 +282,8 @@ def plan(quick: bool) -> Iterator[Task]:
             yield Task("stages", params, timeout=20_000)
             for method in ("kmeans", "fair_kmeans"):
                 yield Task("rival", {"dataset": dataset, "method": method, "seed": seed}, timeout=4000)
+        for job, method in (("fit", "best"), ("rival", "kmeans"), ("rival", "fair_kmeans")):
+            yield Task(job, {"dataset": UNSEEN, "method": method, "seed": seed}, timeout=20_000)
         for preset in ("paper", "best"):  # Table 4, Figure 2 and the way to `paper`
             params = {"dataset": "mnist_usps", "preset": preset, "seed": seed, "rows": SMALL}
             if preset == "paper":
