@@ -49,6 +49,22 @@ def test_killed_at_any_epoch_it_resumes_to_the_same_result(killed, model, blobs,
     assert timeless[0] == timeless[1]
 
 
+@pytest.mark.parametrize("killed", range(5, 9))
+def test_killed_between_fair_steps_that_weigh_their_labels(killed, model, blobs, tmp_path, monkeypatch):
+    """The last fair step of a guided stage is at its fifth epoch, and the sixth learns the same labels."""
+    X, _, labels = blobs
+    group, path = np.where(labels == 0, "a", "b"), tmp_path / "checkpoint"
+    settings = {"epochs": 2, "fair_epochs": 6, "fair_every": 2}
+    with monkeypatch.context() as patch:
+        kill_after(patch, killed)
+        with pytest.raises(KilledError):
+            model(**settings, checkpoint=path).fit(X, sensitive_features=group)
+    resumed = model(**settings, checkpoint=path).fit(X, sensitive_features=group)
+    whole = model(**settings).fit(X, sensitive_features=group)
+    assert next(row["moved"] for row in whole.history_ if "moved" in row) > 0.05
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+
+
 def test_a_checkpoint_of_another_fit_is_refused(model, blobs, tmp_path, monkeypatch):
     X, group, _ = blobs
     path = tmp_path / "checkpoint"
