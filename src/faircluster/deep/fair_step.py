@@ -179,7 +179,9 @@ def shortage_weights(
         return members.T @ counts.reshape(-1, n_clusters)  # groups x clusters
 
     times = np.clip((cells(labels) / np.maximum(cells(predicted), 1.0)) ** power, 1.0, _MOST)
-    of_signature = np.where(members[:, :, None] > 0, times[None], 1.0).max(axis=1)
+    of_signature = np.ones((groups.n_signatures, n_clusters))
+    for group, inside in enumerate(members.T > 0):
+        of_signature[inside] = np.maximum(of_signature[inside], times[group])
     weights: NDArray[np.float32] = of_signature[groups.signature, labels].astype(np.float32)
     return weights
 
