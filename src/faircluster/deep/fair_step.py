@@ -14,6 +14,7 @@ from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
 from faircluster.assignment.prices import Relaxation
 from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
 from faircluster.groups import Groups
+from faircluster.metrics.contingency import contingency
 
 __all__ = ["FairLabels", "fair_labels", "shortage_weights", "sizes_for"]
 
@@ -171,17 +172,13 @@ def shortage_weights(
     >>> shortage_weights(fair, predicted, groups, n_clusters=2, power=2.0).tolist()
     [1.0, 4.0, 4.0, 1.0, 1.0]
     """
-    members = groups.signature_membership.astype(np.float64)
-
-    def cells(found: NDArray[np.integer]) -> Array:
-        index = groups.signature.astype(np.intp) * n_clusters + found
-        counts = np.bincount(index, minlength=groups.n_signatures * n_clusters)
-        return members.T @ counts.reshape(-1, n_clusters)  # groups x clusters
-
-    times = np.clip((cells(labels) / np.maximum(cells(predicted), 1.0)) ** power, 1.0, _MOST)
+    wanted, there = (
+        contingency(found, groups, n_clusters=n_clusters).counts for found in (labels, predicted)
+    )
+    times = np.clip((wanted / np.maximum(there, 1.0)) ** power, 1.0, _MOST)
     of_signature = np.ones((groups.n_signatures, n_clusters))
-    for group, inside in enumerate(members.T > 0):
-        of_signature[inside] = np.maximum(of_signature[inside], times[group])
+    for of_group, inside in zip(times, groups.signature_membership.T, strict=True):
+        of_signature[inside] = np.maximum(of_signature[inside], of_group)
     weights: NDArray[np.float32] = of_signature[groups.signature, labels].astype(np.float32)
     return weights
 
