@@ -118,6 +118,7 @@ def fit(dataset: str, method: str, seed: int, rows: int | None = None) -> Params
         "best_balance": float(counts.min() / counts.max()),  # of proportional clusters
         "gap": model.gap_,
         "start_scores": model.scores_,
+        "start_information": model.information_,
         "status": model.status_,
         "remarks": diagnose(model),
         "network_kind": model.network_kind_,

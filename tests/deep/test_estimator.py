@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from faircluster import DeepFairClustering, FairnessBounds, InfeasibleBoundsError
 from faircluster.deep import ImageAugmentation
+from faircluster.deep.neighbors import nearest_neighbors, neighbor_information
 from faircluster.metrics import additive_violation, balance, clustering_accuracy
 from tests.deep.conftest import make_blobs, small_net
 
@@ -149,12 +150,16 @@ def test_every_setting_fits_and_changes_the_result(changed, model, fitted, blobs
         assert not np.array_equal(found.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_the_best_of_several_starts_has_the_least_score(model, blobs):
+def test_the_best_of_several_starts_says_most_about_neighbors(model, blobs):
     X, group, _ = blobs
     found = model(n_init=3, epochs=2, fair_epochs=0).fit(X, sensitive_features=group)
     last = [row["score"] for row in found.history_ if row["epoch"] == 1]
     assert found.scores_ == last
-    kept = int(np.argmin(last))
+    assert len(found.information_) == 3
+    kept = int(np.argmax(found.information_))
+    rows, neighbors = nearest_neighbors(lambda i: torch.from_numpy(X[i]).float(), len(X), X.shape[1], 0)
+    told = neighbor_information(found.labels_, rows, neighbors)
+    assert told == pytest.approx(found.information_[kept])
     alone = [model(n_init=1 + kept, epochs=2, fair_epochs=0).fit(X, sensitive_features=group)]
     np.testing.assert_array_equal(found.predict_proba(X), alone[0].predict_proba(X))
 

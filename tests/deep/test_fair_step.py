@@ -29,7 +29,7 @@ def test_exact_labels_are_optimal(seed):
     proba = probabilities(n, k, seed)
     groups = Groups.from_features(np.where(rng.random(n) < 0.4, "a", "b"))
     fair = fair_labels(proba, groups, EXACT)
-    sizes = sizes_for("predicted", proba.argmax(axis=1), groups, k).astype(int)
+    sizes = sizes_for("predicted", proba.argmax(axis=1), groups, EXACT, k).astype(int)
     np.testing.assert_array_equal(np.bincount(fair.labels, minlength=k), sizes)
     assert fair.violation == 0.0
     best = np.inf
@@ -82,7 +82,7 @@ def test_moved_and_confidence_are_those_of_the_labels():
 
 def test_a_dead_cluster_gets_room_for_every_group():
     groups = Groups.from_features(["a"] * 27 + ["b"] * 3)
-    sizes = sizes_for("predicted", np.zeros(30, dtype=int), groups, 3)
+    sizes = sizes_for("predicted", np.zeros(30, dtype=int), groups, EXACT, 3)
     assert sizes.tolist() == [10.0, 10.0, 10.0]
 
 
@@ -100,7 +100,7 @@ def test_small_predicted_sizes_are_raised_at_the_cost_of_the_largest(seed):
     wanted = np.maximum(np.bincount(predicted, minlength=k), low)
     while wanted.sum() > n:
         wanted[np.where(wanted > low, wanted, -1).argmax()] -= 1
-    sizes = sizes_for("predicted", predicted, groups, k, least)
+    sizes = sizes_for("predicted", predicted, groups, EXACT, k, least)
     assert (sizes >= low).all()
     assert sizes.sum() == n
     assert np.sort(sizes).tolist() == np.sort(wanted).tolist()

@@ -1,11 +1,10 @@
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is missing")
 
 from faircluster.deep import FeatureNoise, ImageAugmentation, VirtualAdversary
 from faircluster.deep.losses import consistency
-from faircluster.deep.perturbations import frozen_statistics, neighbor_radius
+from faircluster.deep.perturbations import frozen_statistics
 
 
 def test_augmentation_without_room_is_the_identity():
@@ -85,28 +84,6 @@ def test_batch_norms_remember_nothing_of_an_adversary():
         pass
     net(torch.randn(8, 2))
     assert not torch.equal(net.state_dict()["1.running_mean"], before["1.running_mean"])
-
-
-@pytest.mark.parametrize("n", [12, 300])
-def test_radius_is_the_distance_to_the_tenth_other_point(n):
-    x = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
-    found = neighbor_radius(lambda index: torch.from_numpy(x[index]), n, seed=0)
-    distance = np.sort(np.linalg.norm(x[:, None] - x[None], axis=2), axis=1)
-    np.testing.assert_allclose(found, distance[:, 10], rtol=1e-3)
-
-
-def test_radius_on_a_part_of_the_data_is_near_that_on_all(monkeypatch):
-    from faircluster.deep import perturbations
-
-    x = torch.from_numpy(np.random.default_rng(0).normal(size=(2000, 2)).astype(np.float32))
-
-    def batches(index):
-        return x[torch.from_numpy(index)]
-
-    whole = neighbor_radius(batches, 2000, seed=0)
-    monkeypatch.setattr(perturbations, "_REFERENCE", 400)
-    part = neighbor_radius(batches, 2000, seed=0)
-    assert float(part.median() / whole.median()) == pytest.approx(1.0, abs=0.15)
 
 
 @pytest.mark.parametrize(

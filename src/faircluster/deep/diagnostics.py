@@ -164,7 +164,7 @@ def plot_curves(model: Any, figure: Figure | None = None) -> Figure:
     """
     figure = _figure(figure, (10.0, 3.2))
     panels = figure.subplots(1, 3)
-    kept = int(np.argmin(model.scores_))
+    kept = int(np.argmax(model.information_)) if model.information_ else 0
     titles = (("loss", "loss"), ("balance", "balance of the network's labels"), ("moved", "points moved"))
     for axis, (key, title) in zip(panels, titles, strict=True):
         axis.set_title(title, loc="left", fontsize=10)

@@ -69,8 +69,11 @@ class DeepFairClustering(NetworkLabels):
         twentieth of the points 18; "paper": 50. 0: DFDC without the fair step.
     fair_every : int, default=1
         Epochs between fair steps.
-    sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
-        Cluster sizes of the fair labels; None leaves them free.
+    sizes : {"auto", "predicted", "nearest", "uniform"}, array of shape (k,) or None, default="auto"
+        Cluster sizes of the fair labels. "predicted": those of the network's labels. "nearest": those at
+        which the fewest labels have to change; if one group has most of the rows, about its own. An array
+        gives them, None leaves them free. "auto": predicted while training, and nearest for `fair_labels_`
+        and :meth:`assign`, with "paper" predicted.
     targets : {"hard", "weighted"}, default="hard"
         "weighted": fair labels count by the probability the network gives them.
     smoothing : float, default=None
@@ -82,8 +85,9 @@ class DeepFairClustering(NetworkLabels):
         Vectors: learn exactly fair k-means in the first stage, unless its labels depend on the group for more
         than a tenth of the rows, or sizes are given. "best": yes; "paper": no.
     n_init : int, default=None
-        Starts; the one with the least label-free score is kept. "best": 6, "paper": 1. With a guide these are
-        starts of k-means, and one network is trained.
+        Starts; the one whose clusters say most about those of nearest neighbors is kept (``information_``; no
+        labels are needed). "best": 8, "paper": 1. With a guide these are starts of k-means, and one network is
+        trained.
     batch_size, learning_rate : int and float, default=None
         "best": 250 and 0.002 (a quarter or half of that in the fair stage); "paper": 250 and 0.002.
     balance_target : float, default=None
@@ -120,6 +124,9 @@ class DeepFairClustering(NetworkLabels):
     scores_ : list of float
         ``0.1 H(Y|X) - 0.4 H(Y) + KL`` of every start. With a guide H(Y) is log k - KL(mean || its sizes),
         also in ``history_``.
+    information_ : list of float
+        Of every start, in nats, the mutual information between the clusters of samples and of their ten nearest
+        neighbors; the start with the most is taken. Empty with one start.
     guided_ : bool
         Whether the first stage learned fair k-means.
     status_ : {"finished", "balance_reached", "diverged"}
@@ -171,7 +178,7 @@ class DeepFairClustering(NetworkLabels):
         epochs: int | None = None,
         fair_epochs: int | None = None,
         fair_every: int = 1,
-        sizes: Any = "predicted",
+        sizes: Any = "auto",
         targets: str = "hard",
         smoothing: float | None = None,
         by_group: bool | None = None,
@@ -292,7 +299,7 @@ class DeepFairClustering(NetworkLabels):
             make_network,
             perturbation=self.perturbation,
             n_clusters=self.n_clusters,
-            sizes=self.sizes,
+            sizes="predicted" if isinstance(self.sizes, str) and self.sizes == "auto" else self.sizes,
             targets=self.targets,
             fair_every=self.fair_every,
             balance_target=self.balance_target,
@@ -315,6 +322,7 @@ class DeepFairClustering(NetworkLabels):
         if len(rows.shape) == 1:
             self.n_features_in_ = rows.shape[0]
         self.history_, self.scores_, self.status_ = fitted.run.history, fitted.scores, fitted.status
+        self.information_ = fitted.information
         self.guided_ = fitted.guided
         self.n_iter_ = sum("loss" in row for row in self.history_)
         self.groups_, self.bounds_ = groups.summary(), bounds

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
+from faircluster.assignment.nearest_sizes import nearest_sizes
 from faircluster.assignment.prices import Relaxation
+from faircluster.assignment.transport import round_rows
 from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
 from faircluster.groups import Groups
 from faircluster.metrics.contingency import contingency
@@ -22,6 +24,7 @@ Array = NDArray[Any]
 
 
 _MOST = 10.0  # that a fair label counts: few rows must not outweigh all others
+_CELLS = 2_000  # of signatures and clusters, beyond which the nearest sizes would take seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +76,9 @@ def fair_labels(
         Probabilities of the clusters.
     groups : Groups
     bounds : FairnessBounds
-    sizes : {"predicted", "uniform"}, array of shape (k,) or None, default="predicted"
-        Sizes of the clusters: as predicted, equal, given (scaled to n), or free.
+    sizes : {"predicted", "nearest", "uniform"}, array of shape (k,) or None, default="predicted"
+        Sizes of the clusters: as predicted, those with the fewest labels to change, equal, given (scaled to
+        n), or free.
     least : ndarray of shape (k,), default=None
         Predicted sizes count as no less than these shares of n, which sum to at most 1.
     start : Relaxation, default=None
@@ -113,13 +117,13 @@ def fair_labels(
     k = proba.shape[1]
     predicted = proba.argmax(axis=1)
     cost = 1.0 - proba
-    fixed = sizes_for(sizes, predicted, groups, k, least)
     result: AssignmentResult | None = None
-    if fixed is not None:
-        try:
+    try:
+        fixed = sizes_for(sizes, predicted, groups, bounds, k, least)
+        if fixed is not None:
             result = solve(AssignmentProblem(cost, groups, bounds, fixed, fixed, start=start))
-        except InfeasibleBoundsError:  # whole points may not fit these sizes; they may fit others
-            result = None
+    except InfeasibleBoundsError:  # whole points may not fit these sizes; they may fit others
+        result = None
     if result is None:
         result = solve(AssignmentProblem(cost, groups, bounds, start=start))
     labels = result.labels
@@ -187,32 +191,40 @@ def sizes_for(
     sizes: str | Array | None,
     predicted: NDArray[np.intp],
     groups: Groups,
+    bounds: FairnessBounds,
     n_clusters: int,
     least: Array | None = None,
 ) -> NDArray[np.float64] | None:
     """Whole sizes of the clusters that sum to n; None for free sizes.
 
-    Predicted sizes below ``1 / smallest share``, or below the share `least` of n, are raised to that at the
-    cost of the largest clusters: otherwise the smallest group would have no place there. O(n + k log n).
+    Predicted and nearest sizes are no smaller than ``1 / smallest share`` and the share `least` of n:
+    otherwise the smallest group would have no place there. "nearest" is "predicted" where signatures times
+    clusters are more than 2,000; see :func:`~faircluster.assignment.nearest_sizes.nearest_sizes`.
+    O(n + k log n) without it.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from faircluster import Groups
-    >>> groups = Groups.from_features(list("ab") * 5)
-    >>> sizes_for("predicted", np.array([0] * 9 + [1]), groups, 2).tolist()
+    >>> from faircluster import FairnessBounds, Groups
+    >>> groups, exact = Groups.from_features(list("ab") * 5), FairnessBounds.exact()
+    >>> sizes_for("predicted", np.array([0] * 9 + [1]), groups, exact, 2).tolist()
     [8.0, 2.0]
     """
-    n = groups.n_rows
     if sizes is None:
         return None
     if isinstance(sizes, str) and sizes == "uniform":
         share = np.full(n_clusters, 1.0 / n_clusters)
-    elif isinstance(sizes, str) and sizes == "predicted":
-        counts = np.bincount(predicted, minlength=n_clusters)
-        return _raised(counts, groups, least).astype(np.float64)
+    elif isinstance(sizes, str) and sizes in ("predicted", "nearest"):
+        counts = np.zeros((groups.n_signatures, n_clusters))
+        np.add.at(counts, (groups.signature, predicted), 1.0)
+        low = _least_sizes(groups, n_clusters, least)
+        if sizes == "nearest" and counts.size <= _CELLS:
+            return nearest_sizes(counts, bounds.rows(groups, n_clusters, size_min=low))
+        return _raised(counts.sum(axis=0).astype(np.intp), low).astype(np.float64)
     elif isinstance(sizes, str):
-        raise ValueError(f"sizes must be 'predicted', 'uniform', None or an array of sizes, got {sizes!r}")
+        raise ValueError(
+            f"sizes must be 'predicted', 'nearest', 'uniform', None or an array of sizes, got {sizes!r}"
+        )
     else:
         given = np.asarray(sizes, dtype=np.float64)
         if (
@@ -223,21 +235,23 @@ def sizes_for(
         ):
             raise ValueError(f"sizes must be {n_clusters} sizes of at least 0, not all 0, got {sizes!r}")
         share = given / given.sum()
-    counts = np.floor(share * n)
-    largest = np.argsort(counts - share * n, kind="stable")
-    counts[largest[: n - int(counts.sum())]] += 1
-    return counts
+    return round_rows((share * groups.n_rows)[None, :])[0]
 
 
-def _raised(counts: NDArray[np.intp], groups: Groups, least: Array | None) -> NDArray[np.intp]:
-    """Raise the small ones; the largest are lowered to one level for it."""
-    n, k = groups.n_rows, len(counts)
-    shares = groups.shares[groups.shares > 0]
-    room = min(math.ceil(1.0 / shares.min() - 1e-9) if len(shares) else 1, n // k)
-    low = np.full(k, room)
+def _least_sizes(groups: Groups, n_clusters: int, least: Array | None) -> NDArray[np.intp]:
+    """Sizes that leave room for the smallest group, and at least the shares `least` if those fit as well."""
+    n, shares = groups.n_rows, groups.shares[groups.shares > 0]
+    room = min(math.ceil(1.0 / shares.min() - 1e-9) if len(shares) else 1, n // n_clusters)
+    low = np.full(n_clusters, room)
     if least is not None:
-        low = np.maximum(low, np.floor(least * n).astype(np.intp))
-        low = low if low.sum() <= n else np.full(k, room)
+        higher = np.maximum(low, np.floor(least * n).astype(np.intp))
+        low = higher if higher.sum() <= n else low
+    return low
+
+
+def _raised(counts: NDArray[np.intp], low: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Raise the small ones; the largest are lowered to one level for it."""
+    n = int(counts.sum())
     raised = np.maximum(counts, low)
 
     def lowered(level: int) -> NDArray[np.intp]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -13,13 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from faircluster.assignment.prices import Relaxation
 from faircluster.deep.fair_step import FairLabels
 from faircluster.deep.files import read_tensors, write_tensors
 from faircluster.deep.job import Job, Run
+from faircluster.deep.neighbors import nearest_neighbors, neighbor_information
 from faircluster.deep.parallel import Team
+from faircluster.deep.prediction import predict_proba
 from faircluster.deep.training import DivergedError, train_stage
 
 __all__ = ["Fitted", "fit_network", "stored_seed"]
@@ -37,7 +42,9 @@ class Fitted:
     run : Run
         With the trained network.
     scores : list of float
-        Label-free score of every start; lower is better, infinite if it diverged.
+        The objective of every start without its fairness term; infinite if it diverged.
+    information : list of float
+        Of every start, what its clusters say about those of nearest neighbors; empty where there is only one.
     status : {"finished", "balance_reached", "diverged"}
     guided : bool
         Whether the first stage had a guide.
@@ -45,6 +52,7 @@ class Fitted:
 
     run: Run
     scores: list[float]
+    information: list[float]
     status: str
     guided: bool
 
@@ -61,6 +69,7 @@ class _Keeper:
         self.path, self.fingerprint, self.seed, self.level = path, fingerprint, seed, level
         self.team = team or Team()
         self.scores: list[float] = []
+        self.information: list[float] = []
         self.best: dict[str, torch.Tensor] = {}
 
     def on_epoch(self, run: Run) -> None:
@@ -83,6 +92,7 @@ class _Keeper:
             "fingerprint": self.fingerprint,
             "seed": self.seed,
             "scores": self.scores,
+            "information": self.information,
             "run": {name: getattr(run, name) for name in ("start", "stage", "epoch", "history", "reached")},
         }
         tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
@@ -102,7 +112,7 @@ class _Keeper:
                 f"checkpoint {self.path} belongs to a fit with other data or parameters; delete it, or name "
                 "another file"
             )
-        self.scores = header["scores"]
+        self.scores, self.information = header["scores"], header["information"]
         for name, value in header["run"].items():
             setattr(run, name, value)
         run.network.load_state_dict(_under(tensors, "network."))
@@ -152,8 +162,8 @@ def fit_network(
     Returns
     -------
     Fitted
-        A start's score is ``confidence * H(Y|X) - marginal * H(Y) + invariance * KL`` over its last epoch;
-        the least is taken.
+        Of several starts the one with the most :func:`~faircluster.deep.neighbors.neighbor_information` is
+        taken.
 
     Raises
     ------
@@ -168,14 +178,15 @@ def fit_network(
     run = _begin(job, make_network, 0)
     if keeper.exists():
         keeper.load(run)
+    judge = _Judge(job)
     while run.stage == "pretrain":
-        keeper.scores, failure = _finish_start(job, run, keeper)
+        failure = _finish_start(job, run, keeper, judge)
         if run.start + 1 < job.recipe.n_init:
             run = _begin(job, make_network, run.start + 1, run.history)
             continue
         if not np.isfinite(min(keeper.scores)):
             raise failure if failure is not None else DivergedError("every start diverged")
-        chosen = int(np.argmin(keeper.scores))
+        chosen = int(np.argmax(keeper.information)) if keeper.information else 0
         run = _begin(job, make_network, chosen, run.history, stage="align")
         run.network.load_state_dict(keeper.best)
     status = "finished"
@@ -190,11 +201,32 @@ def fit_network(
         status = "diverged"
     keeper.drop()
     status = "balance_reached" if run.reached else status
-    return Fitted(run, keeper.scores, status, job.guide is not None)
+    return Fitted(run, keeper.scores, keeper.information, status, job.guide is not None)
 
 
-def _finish_start(job: Job, run: Run, keeper: _Keeper) -> tuple[list[float], DivergedError | None]:
-    """Train a start to its end; the scores with its own, and why it diverged if it did."""
+class _Judge:
+    """Compares starts by what their clusters say about those of nearest neighbors.
+
+    The objective itself prefers clusters that the perturbations leave alone. Where samples are close without
+    one being a perturbation of the other, starts that take them apart are the worse ones.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    @functools.cached_property
+    def _neighbors(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        rows = self.job.rows
+        return nearest_neighbors(rows.network_input, len(rows), math.prod(rows.shape), self.job.seed)
+
+    def information(self, network: nn.Module) -> float:
+        """Information of a network's clusters, in nats; the same for all members of a team."""
+        labels = predict_proba(network, self.job.rows, self.job.team).argmax(axis=1)
+        return self.job.team.shared(lambda: neighbor_information(labels, *self._neighbors))
+
+
+def _finish_start(job: Job, run: Run, keeper: _Keeper, judge: _Judge) -> DivergedError | None:
+    """Train a start to its end, and keep it if it is the best; why it diverged if it did."""
     score, failure = 0.0, None
     try:
         train_stage(job, run, keeper.on_epoch)
@@ -207,9 +239,13 @@ def _finish_start(job: Job, run: Run, keeper: _Keeper) -> tuple[list[float], Div
         score, failure = (rows[-1]["score"] if rows else float("inf")), error
         if rows:
             warnings.warn(f"start {run.start + 1}: {error}", RuntimeWarning, stacklevel=5)
-    if not keeper.best or score < min(keeper.scores, default=float("inf")):
+    keeper.scores.append(score)
+    before = max(keeper.information, default=float("-inf"))
+    if job.recipe.n_init > 1:
+        keeper.information.append(judge.information(run.network) if np.isfinite(score) else 0.0)
+    if not keeper.best or keeper.information[-1] > before:
         keeper.best = {name: value.clone() for name, value in run.network.state_dict().items()}
-    return [*keeper.scores, score], failure
+    return failure
 
 
 def _begin(

@@ -17,6 +17,7 @@ from faircluster.deep.fair_step import fair_labels
 from faircluster.deep.inputs import Rows, read_statistics
 from faircluster.deep.networks import embed
 from faircluster.deep.prediction import predict_proba
+from faircluster.deep.recipes import resolve_recipe
 from faircluster.groups import Groups
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class NetworkLabels(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Half of :class:`~faircluster.deep.DeepFairClustering`: all but fitting."""
 
     # given by the constructor of the other half
+    preset: str
     bounds: Any
     sizes: Any
     missing: Any
@@ -183,5 +185,8 @@ class NetworkLabels(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return Groups.from_features(sensitive_features, n_rows=n, intersect=self.intersect, missing=missing)
 
     def _sizes_for(self, bounds: FairnessBounds) -> Any:
-        # without bounds predicted sizes change nothing
-        return None if bounds == FairnessBounds.from_any(None) and isinstance(self.sizes, str) else self.sizes
+        if not isinstance(self.sizes, str):
+            return self.sizes
+        if bounds == FairnessBounds.from_any(None):
+            return None  # sizes that depend on predictions change nothing
+        return resolve_recipe(self.preset).final_sizes if self.sizes == "auto" else self.sizes

@@ -7,18 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
 from faircluster.deep.losses import consistency
 
-__all__ = ["FeatureNoise", "ImageAugmentation", "VirtualAdversary", "frozen_statistics", "neighbor_radius"]
+__all__ = ["FeatureNoise", "ImageAugmentation", "VirtualAdversary", "frozen_statistics"]
 
 Perturb = Callable[[torch.Tensor], torch.Tensor]
-_REFERENCE = 5_000  # points among which neighbors are looked for
 
 
 class ImageAugmentation:
@@ -218,52 +215,6 @@ class VirtualAdversary:
                 direction = _unit(gradient.detach())
         lengths = (self.fraction * radius).reshape(-1, *[1] * (x.ndim - 1))
         return x + lengths * direction
-
-
-def neighbor_radius(
-    batches: Callable[[NDArray[np.intp]], torch.Tensor], n: int, seed: int, neighbor: int = 10
-) -> torch.Tensor:
-    """Distance of each sample to its 10th nearest neighbor, not counting itself.
-
-    Parameters
-    ----------
-    batches : callable
-        Row numbers to a tensor of samples.
-    n : int
-        Number of samples.
-    seed : int
-        Of the part of the data in which neighbors are looked for.
-    neighbor : int, default=10
-
-    Returns
-    -------
-    tensor of shape (n,)
-
-    Notes
-    -----
-    Up to 5,000 samples exactly. Beyond, neighbors are looked for among 5,000 samples; among s of n the
-    10th neighbor of the whole is about the ``10 s / n``-th, and at least the first. O(n s d).
-
-    Examples
-    --------
-    >>> import numpy as np, torch
-    >>> line = torch.arange(30.0)[:, None]
-    >>> neighbor_radius(lambda index: line[torch.from_numpy(index)], 30, seed=0)[0]
-    tensor(10.)
-    """
-    size = min(n, _REFERENCE)
-    chosen = np.sort(np.random.default_rng(seed).permutation(n)[:size])
-    reference = batches(chosen).reshape(size, -1)
-    rank = min(max(round(neighbor * size / n), 1), max(size - 1, 1))
-    found = []
-    for start in range(0, n, 1000):
-        index = np.arange(start, min(start + 1000, n))
-        distance = torch.cdist(batches(index).reshape(len(index), -1), reference)
-        own = torch.from_numpy(index[:, None] == chosen[None, :]).to(distance.device)
-        distance[own] = math.inf
-        nearest = distance.topk(min(rank, size), largest=False).values[:, -1]
-        found.append(torch.where(torch.isfinite(nearest), nearest, torch.zeros_like(nearest)))
-    return torch.cat(found)
 
 
 @contextmanager

@@ -16,15 +16,10 @@ from faircluster.bounds import FairnessBounds, check_feasible
 from faircluster.deep.guide import find_guide
 from faircluster.deep.inputs import Rows, Statistics
 from faircluster.deep.job import Job
+from faircluster.deep.neighbors import neighbor_radius
 from faircluster.deep.networks import build_network
 from faircluster.deep.parallel import Team
-from faircluster.deep.perturbations import (
-    FeatureNoise,
-    ImageAugmentation,
-    Perturb,
-    VirtualAdversary,
-    neighbor_radius,
-)
+from faircluster.deep.perturbations import FeatureNoise, ImageAugmentation, Perturb, VirtualAdversary
 from faircluster.deep.recipes import Recipe
 from faircluster.groups import Groups
 
@@ -128,7 +123,7 @@ def make_job(
     if bounds == FairnessBounds.from_any(None) or groups.n_groups == 1:
         fair_epochs = long_fair_epochs = 0  # nothing to be fair to
     team, guide = Team.current(), None
-    free = sizes is None or (isinstance(sizes, str) and sizes == "predicted")
+    free = sizes is None or (isinstance(sizes, str) and sizes in ("predicted", "nearest"))
     if recipe.guide and free and recipe.fairness and len(rows.shape) == 1 and epochs and fair_epochs:
         drawn = np.sort(order[: max(taken, _GUIDE_ROWS)])
         guide = team.shared(lambda: find_guide(rows, drawn, groups, n_clusters, recipe.n_init, seed))

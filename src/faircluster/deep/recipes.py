@@ -42,6 +42,9 @@ class Recipe:
     shortage : float
         In the last third of a guided fair stage fair labels count more where a group lacks predictions: the
         power of how many times too few they are. 0: all count once.
+    final_sizes : {"nearest", "predicted"}
+        Cluster sizes of the labels that are given out, unless the user names some. In training they are as
+        predicted: the nearest leave most labels as they are, and a network learns little from its own.
     cosine : bool
         Learning rates fall along a cosine to 2 %; else they are constant.
     epochs : int or None
@@ -79,12 +82,13 @@ class Recipe:
     guidance: float = 0.1
     memory: float = 0.5
     shortage: float = 2.0
+    final_sizes: str = "nearest"
     cosine: bool = True
     epochs: int | None = None
     steps: int = 540
     pretrain_rows: int | None = 12_000
     fair_epochs: int | None = None
-    n_init: int = 6
+    n_init: int = 8
     guide: bool = True
     align: bool = True
     uniform_start: bool = False
@@ -105,6 +109,7 @@ PRESETS = {
         guidance=1.0,
         memory=0.0,
         shortage=0.0,
+        final_sizes="predicted",
         cosine=False,
         epochs=50,
         pretrain_rows=None,
