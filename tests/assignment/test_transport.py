@@ -3,9 +3,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from faircluster.assignment import repair
+from faircluster.assignment import AssignmentProblem, repair, solve
 from faircluster.assignment import transport as module
 from faircluster.assignment.transport import assign_by_price, loads_of, round_rows, transport
+from faircluster.bounds import FairnessBounds
 from faircluster.distances import DenseCosts, DistanceCosts
 from tests.assignment.instances import COSTS, WEIGHTS, make_cost, make_quotas, make_weights, seeds
 from tests.assignment.oracles import transport_lp
@@ -228,3 +229,24 @@ def test_round_rows(seed, S, k, total):
     assert np.array_equal(whole.sum(axis=1), np.full(S, total))
     assert np.array_equal(whole, np.rint(whole))
     assert np.abs(whole - quotas).max() < 1.0
+
+
+def test_tied_costs_of_many_points_need_few_rounds(monkeypatch):
+    """Passes at prices that differ by rounding only went on for ever."""
+    rng = np.random.default_rng(0)
+    n, k = 30_000, 10
+    group = rng.random(n) < 0.11
+    shares = rng.dirichlet(np.full(k, 20)), rng.dirichlet(np.full(k, 50))
+    labels = np.where(group, rng.choice(k, n, p=shares[0]), rng.choice(k, n, p=shares[1]))
+    rounds = []
+
+    def counted(margin, count):
+        rounds.append(count)
+        assert len(rounds) < 100
+        return threshold(margin, count)
+
+    threshold = repair.margin_threshold
+    monkeypatch.setattr(repair, "margin_threshold", counted)
+    found = solve(AssignmentProblem(1.0 - np.eye(k)[labels], group, FairnessBounds.exact()))
+    assert found.violation == 0.0
+    assert found.cost <= found.lower_bound + 2 * k

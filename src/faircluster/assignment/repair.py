@@ -130,13 +130,21 @@ class Repair:
             if threshold == np.inf:
                 break  # every path has been open: what is left is rounding
             count *= 4.0
-            if count > 0.1 * len(margin) and len(margin) > _WORTH_A_PASS:
+            if count > 0.1 * len(margin) and len(margin) > _WORTH_A_PASS and self._is_new(s, potential):
                 self.prices[s] -= potential
                 potential[:] = 0.0
                 margin = self._margins(s, rows)
                 count = 0.05 * len(margin)
         self.loads[s] = self.quotas[s] + excess
         self.prices[s] -= potential
+
+    def _is_new(self, s: int, potential: Array) -> bool:
+        """Whether prices differ from the last ones by more than rounding.
+
+        Where many points are tied the threshold is 0 or nearly so, and a pass would change nothing, again and
+        again.
+        """
+        return bool(np.ptp(potential) > 1e-12 * (1e-300 + np.abs(self.prices[s]).max()))
 
     def _margins(self, s: int, rows: Array | None) -> Array:
         """How much worse than its label each point's next choice is, at the present prices."""
