@@ -31,6 +31,15 @@ def blobs():
 
 
 @pytest.fixture(scope="session")
+def images():
+    """Digits from 0 to 3, 8 x 8 pixels, and two groups."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits(n_class=4)
+    return data.images[:200].astype(np.float32), np.where(np.arange(200) % 3 == 0, "a", "b")
+
+
+@pytest.fixture(scope="session")
 def fitted(blobs):
     from faircluster import DeepFairClustering
 

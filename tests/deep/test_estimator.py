@@ -150,18 +150,28 @@ def test_every_setting_fits_and_changes_the_result(changed, model, fitted, blobs
         assert not np.array_equal(found.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_the_best_of_several_starts_says_most_about_neighbors(model, blobs):
+def test_the_best_of_several_starts_has_the_least_score(model, blobs):
     X, group, _ = blobs
     found = model(n_init=3, epochs=2, fair_epochs=0).fit(X, sensitive_features=group)
     last = [row["score"] for row in found.history_ if row["epoch"] == 1]
     assert found.scores_ == last
-    assert len(found.information_) == 3
-    kept = int(np.argmax(found.information_))
-    rows, neighbors = nearest_neighbors(lambda i: torch.from_numpy(X[i]).float(), len(X), X.shape[1], 0)
-    told = neighbor_information(found.labels_, rows, neighbors)
-    assert told == pytest.approx(found.information_[kept])
+    assert found.information_ == []
+    kept = int(np.argmin(last))
+    assert found.start_ == kept
     alone = [model(n_init=1 + kept, epochs=2, fair_epochs=0).fit(X, sensitive_features=group)]
     np.testing.assert_array_equal(found.predict_proba(X), alone[0].predict_proba(X))
+
+
+def test_of_several_starts_on_images_the_one_that_says_most_about_neighbors_is_kept(images):
+    X, group = images
+    found = DeepFairClustering(4, n_init=3, epochs=2, fair_epochs=0, random_state=7)
+    found.fit(X, sensitive_features=group)
+    assert len(found.information_) == 3
+    assert found.start_ == int(np.argmax(found.information_)) != int(np.argmin(found.scores_))
+    scaled = ((X[:, None] - found.center_) / found.scale_).astype(np.float32)
+    rows, neighbors = nearest_neighbors(lambda i: torch.from_numpy(scaled[i]), len(X), 64, 0)
+    told = neighbor_information(found.labels_, rows, neighbors)
+    assert told == pytest.approx(found.information_[found.start_])
 
 
 def test_stops_at_the_balance_target(model, slope):

@@ -49,6 +49,23 @@ def test_killed_at_any_epoch_it_resumes_to_the_same_result(killed, model, blobs,
     assert timeless[0] == timeless[1]
 
 
+@pytest.mark.parametrize("killed", range(1, 7))
+def test_killed_between_starts_on_images(killed, images, tmp_path, monkeypatch):
+    """What the starts before say about neighbors is in the checkpoint."""
+    X, group = images
+    path = tmp_path / "checkpoint"
+    settings = {"n_init": 2, "epochs": 2, "fair_epochs": 2, "random_state": 0}
+    with monkeypatch.context() as patch:
+        kill_after(patch, killed)
+        with pytest.raises(KilledError):
+            DeepFairClustering(4, **settings, checkpoint=path).fit(X, sensitive_features=group)
+    resumed = DeepFairClustering(4, **settings, checkpoint=path).fit(X, sensitive_features=group)
+    whole = DeepFairClustering(4, **settings).fit(X, sensitive_features=group)
+    assert resumed.information_ == whole.information_
+    assert resumed.start_ == whole.start_
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+
+
 @pytest.mark.parametrize("killed", range(5, 9))
 def test_killed_between_fair_steps_that_weigh_their_labels(killed, model, blobs, tmp_path, monkeypatch):
     """The last fair step of a guided stage is at its fifth epoch, and the sixth learns the same labels."""

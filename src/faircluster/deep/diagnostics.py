@@ -164,7 +164,6 @@ def plot_curves(model: Any, figure: Figure | None = None) -> Figure:
     """
     figure = _figure(figure, (10.0, 3.2))
     panels = figure.subplots(1, 3)
-    kept = int(np.argmax(model.information_)) if model.information_ else 0
     titles = (("loss", "loss"), ("balance", "balance of the network's labels"), ("moved", "points moved"))
     for axis, (key, title) in zip(panels, titles, strict=True):
         axis.set_title(title, loc="left", fontsize=10)
@@ -178,10 +177,10 @@ def plot_curves(model: Any, figure: Figure | None = None) -> Figure:
                 ]
                 shift = _before(model, start, stage)
                 epochs = [row["epoch"] + 1 + shift for row in rows]
-                width, alpha = (1.8, 1.0) if start == kept else (0.8, 0.5)
+                width, alpha = (1.8, 1.0) if start == model.start_ else (0.8, 0.5)
                 axis.plot(epochs, [row[key] for row in rows], color=color, linewidth=width, alpha=alpha,
                           marker="o" if len(rows) < 3 else None,
-                          label=f"{stage} stage" if start == kept and rows else None)  # fmt: skip
+                          label=f"{stage} stage" if start == model.start_ and rows else None)  # fmt: skip
         axis.spines[["top", "right"]].set_visible(False)
     panels[1].axhline(model.fair_balance_, color="#4D4D4D", linestyle="--", linewidth=1, label="fair labels")
     panels[1].legend(frameon=False, fontsize=8)

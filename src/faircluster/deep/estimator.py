@@ -85,9 +85,9 @@ class DeepFairClustering(NetworkLabels):
         Vectors: learn exactly fair k-means in the first stage, unless its labels depend on the group for more
         than a tenth of the rows, or sizes are given. "best": yes; "paper": no.
     n_init : int, default=None
-        Starts; the one whose clusters say most about those of nearest neighbors is kept (``information_``,
-        for which no labels are needed). "best": 8, "paper": 1. With a guide these are starts of k-means, and
-        one network is trained.
+        Starts. Kept is, of images, the one whose clusters say most about those of nearest neighbors
+        (``information_``), of vectors the one with the least of ``scores_``; neither needs labels. "best": 8,
+        "paper": 1. With a guide these are starts of k-means, and one network is trained.
     batch_size, learning_rate : int and float, default=None
         "best": 250 and 0.002 (a quarter or half of that in the fair stage); "paper": 250 and 0.002.
     balance_target : float, default=None
@@ -125,8 +125,10 @@ class DeepFairClustering(NetworkLabels):
         ``0.1 H(Y|X) - 0.4 H(Y) + KL`` of every start. With a guide H(Y) is log k - KL(mean || its sizes),
         also in ``history_``.
     information_ : list of float
-        Of every start, in nats, the mutual information between the clusters of samples and of their ten
-        nearest neighbors; the start with the most is taken. Empty with one start.
+        Of several starts on images: the mutual information between the clusters of samples and of their ten
+        nearest neighbors, in nats. Else empty.
+    start_ : int
+        Number of the start that was kept.
     guided_ : bool
         Whether the first stage learned fair k-means.
     status_ : {"finished", "balance_reached", "diverged"}
@@ -322,7 +324,7 @@ class DeepFairClustering(NetworkLabels):
         if len(rows.shape) == 1:
             self.n_features_in_ = rows.shape[0]
         self.history_, self.scores_, self.status_ = fitted.run.history, fitted.scores, fitted.status
-        self.information_ = fitted.information
+        self.information_, self.start_ = fitted.information, fitted.start
         self.guided_ = fitted.guided
         self.n_iter_ = sum("loss" in row for row in self.history_)
         self.groups_, self.bounds_ = groups.summary(), bounds

@@ -44,7 +44,9 @@ class Fitted:
     scores : list of float
         The objective of every start without its fairness term; infinite if it diverged.
     information : list of float
-        Of every start, what its clusters say about those of nearest neighbors; empty where there is only one.
+        Of several starts on images: what clusters say about those of nearest neighbors; else empty.
+    start : int
+        Number of the start that was kept.
     status : {"finished", "balance_reached", "diverged"}
     guided : bool
         Whether the first stage had a guide.
@@ -53,6 +55,7 @@ class Fitted:
     run: Run
     scores: list[float]
     information: list[float]
+    start: int
     status: str
     guided: bool
 
@@ -71,6 +74,10 @@ class _Keeper:
         self.scores: list[float] = []
         self.information: list[float] = []
         self.best: dict[str, torch.Tensor] = {}
+
+    @property
+    def best_start(self) -> int:
+        return int(np.argmax(self.information) if self.information else np.argmin(self.scores))
 
     def on_epoch(self, run: Run) -> None:
         if self.team.rank:
@@ -162,8 +169,10 @@ def fit_network(
     Returns
     -------
     Fitted
-        Of several starts the one with the most :func:`~faircluster.deep.neighbors.neighbor_information` is
-        taken.
+        Of several starts on images the one with the most
+        :func:`~faircluster.deep.neighbors.neighbor_information` is kept, on vectors the one with the least
+        score. Vectors come here where distances between them mislead, or nobody asked whether they do: they
+        would have a guide else, and one network.
 
     Raises
     ------
@@ -186,8 +195,7 @@ def fit_network(
             continue
         if not np.isfinite(min(keeper.scores)):
             raise failure if failure is not None else DivergedError("every start diverged")
-        chosen = int(np.argmax(keeper.information)) if keeper.information else 0
-        run = _begin(job, make_network, chosen, run.history, stage="align")
+        run = _begin(job, make_network, keeper.best_start, run.history, stage="align")
         run.network.load_state_dict(keeper.best)
     status = "finished"
     try:
@@ -201,7 +209,7 @@ def fit_network(
         status = "diverged"
     keeper.drop()
     status = "balance_reached" if run.reached else status
-    return Fitted(run, keeper.scores, keeper.information, status, job.guide is not None)
+    return Fitted(run, keeper.scores, keeper.information, run.start, status, job.guide is not None)
 
 
 class _Judge:
@@ -240,10 +248,9 @@ def _finish_start(job: Job, run: Run, keeper: _Keeper, judge: _Judge) -> Diverge
         if rows:
             warnings.warn(f"start {run.start + 1}: {error}", RuntimeWarning, stacklevel=5)
     keeper.scores.append(score)
-    before = max(keeper.information, default=float("-inf"))
-    if job.recipe.n_init > 1:
+    if job.recipe.n_init > 1 and len(job.rows.shape) == 3:
         keeper.information.append(judge.information(run.network) if np.isfinite(score) else 0.0)
-    if not keeper.best or keeper.information[-1] > before:
+    if keeper.best_start == run.start:
         keeper.best = {name: value.clone() for name, value in run.network.state_dict().items()}
     return failure
 

@@ -22,7 +22,7 @@ __all__ = ["load_model", "save_model"]
 
 KIND = "faircluster deep model"
 _NUMBERS = ("center_", "scale_", "violation_", "gap_", "balance_", "fair_balance_")
-_PLAIN = ("scores_", "information_", "status_", "guided_", "n_iter_", "history_", "network_kind_")
+_PLAIN = ("scores_", "information_", "start_", "status_", "guided_", "n_iter_", "history_", "network_kind_")
 _ARRAYS = {"labels": "labels_", "fair_labels": "fair_labels_"}
 
 
