@@ -9,8 +9,9 @@ torch = pytest.importorskip("torch", reason="torch is missing")
 
 from sklearn.base import clone
 
-from faircluster import DeepFairClustering, FairnessBounds, InfeasibleBoundsError
+from faircluster import DeepFairClustering, FairnessBounds, Groups, InfeasibleBoundsError
 from faircluster.deep import ImageAugmentation
+from faircluster.deep.fair_step import fair_labels
 from faircluster.deep.neighbors import nearest_neighbors, neighbor_information
 from faircluster.metrics import additive_violation, balance, clustering_accuracy
 from tests.deep.conftest import make_blobs, small_net
@@ -134,6 +135,7 @@ def test_images(shape):
         {"perturbation": lambda x: x + 0.1},
         {"targets": "weighted"},
         {"sizes": "uniform"},
+        {"sizes": "nearest"},
         {"by_group": True},
         {"fair_every": 2},
         {"preset": "paper", "network": "mlp"},
@@ -172,6 +174,26 @@ def test_of_several_starts_on_images_the_one_that_says_most_about_neighbors_is_k
     rows, neighbors = nearest_neighbors(lambda i: torch.from_numpy(scaled[i]), len(X), 64, 0)
     told = neighbor_information(found.labels_, rows, neighbors)
     assert told == pytest.approx(found.information_[found.start_])
+
+
+def test_labels_are_given_out_at_the_nearest_sizes(model, blobs):
+    """Unless sizes are named, or the paper is followed."""
+    X, _, labels = blobs
+    group = np.where((labels == 0) & (np.arange(len(X)) % 4 == 0), "few", "many")
+    auto, predicted, nearest, paper = (
+        model(**changed).fit(X, sensitive_features=group)
+        for changed in ({}, {"sizes": "predicted"}, {"sizes": "nearest"}, {"preset": "paper"})
+    )
+    np.testing.assert_array_equal(auto.labels_, predicted.labels_)
+    moved = [np.sum(each.labels_ != each.fair_labels_) for each in (auto, predicted)]
+    assert moved[0] < moved[1]
+    for each in (auto, nearest):
+        fair = fair_labels(each.predict_proba(X), Groups.from_features(group), each.bounds_, sizes="nearest")
+        np.testing.assert_array_equal(each.fair_labels_, fair.labels)
+        np.testing.assert_array_equal(each.assign(X, sensitive_features=group), fair.labels)
+    for each in (predicted, paper):
+        sizes = np.bincount(each.labels_, minlength=3)
+        np.testing.assert_array_equal(np.bincount(each.fair_labels_, minlength=3), sizes)
 
 
 def test_stops_at_the_balance_target(model, slope):

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 pytest.importorskip("torch", reason="torch is missing")
 
 from faircluster import FairnessBounds, Groups, InfeasibleBoundsError
-from faircluster.deep import losses, steps
+from faircluster.deep import fair_step, losses, steps
 from faircluster.deep.alignment import align_clusters, cluster_means
 from faircluster.deep.fair_step import fair_labels, shortage_weights, sizes_for
 from faircluster.deep.prediction import predict_proba
@@ -59,7 +59,7 @@ def test_warm_start_gives_no_worse_labels():
     assert warm.cost == pytest.approx(cold.cost, rel=2e-3)
 
 
-@pytest.mark.parametrize("sizes", ["uniform", None, np.array([1.0, 1.0, 2.0])])
+@pytest.mark.parametrize("sizes", ["uniform", "nearest", None, np.array([1.0, 1.0, 2.0])])
 @pytest.mark.parametrize("bounds", [EXACT, FairnessBounds.interval(0.05), FairnessBounds.slack(0.3)])
 def test_sizes_and_bounds_for_overlapping_groups(sizes, bounds):
     rng = np.random.default_rng(1)
@@ -68,7 +68,7 @@ def test_sizes_and_bounds_for_overlapping_groups(sizes, bounds):
     fair = fair_labels(probabilities(200, 3, 2), groups, bounds, sizes=sizes)
     assert fair.violation == 0.0
     assert additive_violation(fair.labels, groups, bounds) == 0
-    if sizes is not None:
+    if sizes is not None and not (isinstance(sizes, str) and sizes == "nearest"):
         wanted = {"uniform": [66, 67]}.get(sizes if isinstance(sizes, str) else "", [50, 100])
         assert set(np.bincount(fair.labels).tolist()) <= set(wanted)
 
@@ -80,10 +80,32 @@ def test_moved_and_confidence_are_those_of_the_labels():
     np.testing.assert_array_equal(fair.confidence, proba[np.arange(100), fair.labels])
 
 
-def test_a_dead_cluster_gets_room_for_every_group():
+@pytest.mark.parametrize("sizes", ["predicted", "nearest"])
+def test_a_dead_cluster_gets_room_for_every_group(sizes):
     groups = Groups.from_features(["a"] * 27 + ["b"] * 3)
-    sizes = sizes_for("predicted", np.zeros(30, dtype=int), groups, EXACT, 3)
-    assert sizes.tolist() == [10.0, 10.0, 10.0]
+    found = sizes_for(sizes, np.zeros(30, dtype=int), groups, EXACT, 3)
+    assert found.tolist() == [10.0, 10.0, 10.0]
+
+
+def test_nearest_sizes_move_fewer_points_of_the_large_group():
+    rng = np.random.default_rng(0)
+    large = np.arange(900) < 800
+    predicted = np.where(large, rng.choice(3, 900, p=[0.5, 0.3, 0.2]), rng.choice(3, 900, p=[0.1, 0.3, 0.6]))
+    proba = (0.02 + 0.94 * np.eye(3)[predicted]).astype(np.float32)
+    groups = Groups.from_features(large)
+    met, followed = (fair_labels(proba, groups, EXACT, sizes=s) for s in ("predicted", "nearest"))
+    assert followed.violation == 0.0
+    assert followed.moved < 0.65 * met.moved
+    assert np.mean(followed.labels[large] != predicted[large]) < 0.005
+    assert followed.cost < met.cost
+
+
+def test_nearest_sizes_of_very_many_groups_are_the_predicted_ones(monkeypatch):
+    monkeypatch.setattr(fair_step, "_CELLS", 5)
+    rng = np.random.default_rng(0)
+    groups, predicted = Groups.from_features(rng.choice(["a", "b"], 90, p=[0.8, 0.2])), rng.choice(3, 90)
+    found = sizes_for("nearest", predicted, groups, EXACT, 3)
+    np.testing.assert_array_equal(found, np.bincount(predicted, minlength=3))
 
 
 @pytest.mark.parametrize("seed", range(20))
