@@ -177,13 +177,20 @@ def test_of_several_starts_on_images_the_one_that_says_most_about_neighbors_is_k
 
 
 def test_labels_are_given_out_at_the_nearest_sizes(model, blobs):
-    """Unless sizes are named, or the paper is followed."""
+    """Unless sizes are named, the paper is followed, or a guide has said what sizes there should be."""
     X, _, labels = blobs
     group = np.where((labels == 0) & (np.arange(len(X)) % 4 == 0), "few", "many")
-    auto, predicted, nearest, paper = (
-        model(**changed).fit(X, sensitive_features=group)
-        for changed in ({}, {"sizes": "predicted"}, {"sizes": "nearest"}, {"preset": "paper"})
+    auto, predicted, nearest, paper, guided = (
+        model(**{"guide": False, **changed}).fit(X, sensitive_features=group)
+        for changed in (
+            {},
+            {"sizes": "predicted"},
+            {"sizes": "nearest"},
+            {"preset": "paper"},
+            {"guide": True},
+        )
     )
+    assert guided.guided_
     np.testing.assert_array_equal(auto.labels_, predicted.labels_)
     moved = [np.sum(each.labels_ != each.fair_labels_) for each in (auto, predicted)]
     assert moved[0] < moved[1]
@@ -191,7 +198,7 @@ def test_labels_are_given_out_at_the_nearest_sizes(model, blobs):
         fair = fair_labels(each.predict_proba(X), Groups.from_features(group), each.bounds_, sizes="nearest")
         np.testing.assert_array_equal(each.fair_labels_, fair.labels)
         np.testing.assert_array_equal(each.assign(X, sensitive_features=group), fair.labels)
-    for each in (predicted, paper):
+    for each in (predicted, paper, guided):
         sizes = np.bincount(each.labels_, minlength=3)
         np.testing.assert_array_equal(np.bincount(each.fair_labels_, minlength=3), sizes)
 

@@ -73,7 +73,7 @@ class DeepFairClustering(NetworkLabels):
         Cluster sizes of the fair labels. "predicted": those of the network's labels. "nearest": those at
         which the fewest labels have to change; if one group has most of the rows, about its own. An array
         gives them, None leaves them free. "auto": predicted while training, and nearest for `fair_labels_`
-        and :meth:`assign`, with "paper" predicted.
+        and :meth:`assign`, with "paper" and with a guide, which says what sizes there should be, predicted.
     targets : {"hard", "weighted"}, default="hard"
         "weighted": fair labels count by the probability the network gives them.
     smoothing : float, default=None

@@ -37,6 +37,7 @@ class NetworkLabels(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     intersect: bool
     # given by fitting
     network_: torch.nn.Module
+    guided_: bool
     center_: float
     scale_: float
     sample_shape_: tuple[int, ...]
@@ -189,4 +190,7 @@ class NetworkLabels(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             return self.sizes
         if bounds == FairnessBounds.from_any(None):
             return None  # sizes that depend on predictions change nothing
-        return resolve_recipe(self.preset).final_sizes if self.sizes == "auto" else self.sizes
+        if self.sizes != "auto":
+            return self.sizes
+        # a network with a guide was told which sizes its clusters should have
+        return "predicted" if self.guided_ else resolve_recipe(self.preset).final_sizes

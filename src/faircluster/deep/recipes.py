@@ -43,8 +43,9 @@ class Recipe:
         In the last third of a guided fair stage fair labels count more where a group lacks predictions: the
         power of how many times too few they are. 0: all count once.
     final_sizes : {"nearest", "predicted"}
-        Cluster sizes of the labels that are given out, unless the user names some. In training they are as
-        predicted: the nearest leave most labels as they are, and a network learns little from its own.
+        Cluster sizes of the labels that are given out, unless the user names some or a guide did. In training
+        they are as predicted: the nearest leave most labels as they are, and a network learns little from its
+        own.
     cosine : bool
         Learning rates fall along a cosine to 2 %; else they are constant.
     epochs : int or None
