@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from faircluster.assignment import AssignmentProblem, AssignmentResult, solve
 from faircluster.assignment.nearest_sizes import nearest_sizes
 from faircluster.assignment.prices import Relaxation
-from faircluster.assignment.transport import round_rows
+from faircluster.assignment.transport import loads_of, round_rows
 from faircluster.bounds import FairnessBounds, InfeasibleBoundsError
 from faircluster.groups import Groups
 from faircluster.metrics.contingency import contingency
@@ -215,8 +215,7 @@ def sizes_for(
     if isinstance(sizes, str) and sizes == "uniform":
         share = np.full(n_clusters, 1.0 / n_clusters)
     elif isinstance(sizes, str) and sizes in ("predicted", "nearest"):
-        counts = np.zeros((groups.n_signatures, n_clusters))
-        np.add.at(counts, (groups.signature, predicted), 1.0)
+        counts = loads_of(predicted, groups.signature, None, (groups.n_signatures, n_clusters))
         low = _least_sizes(groups, n_clusters, least)
         if sizes == "nearest" and counts.size <= _CELLS:
             return nearest_sizes(counts, bounds.rows(groups, n_clusters, size_min=low))
