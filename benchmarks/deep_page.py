@@ -192,7 +192,9 @@ def _values(found: Iterable[Row], labels: str, name: str) -> list[float]:
 
 
 def _epoch_cpu_seconds(result: dict[str, Any]) -> float:
-    """Of an epoch with fairness term, whose wall time is known: by the fit's ratio of the two."""
+    """Of an epoch with fairness term; in older rows its wall time by the fit's ratio of the two."""
+    if "epoch_cpu_seconds" in result:
+        return float(result["epoch_cpu_seconds"]["fair"])
     return float(result["epoch_seconds"]["fair"] * result["cpu_seconds"] / result["seconds"]["best"])
 
 

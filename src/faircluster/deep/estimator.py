@@ -17,6 +17,7 @@ from faircluster.deep.fair_step import fair_labels
 from faircluster.deep.fitting import Fitted, fit_network, stored_seed
 from faircluster.deep.inputs import Rows, read_statistics
 from faircluster.deep.labelling import NetworkLabels
+from faircluster.deep.memory import reused_memory
 from faircluster.deep.parallel import Team
 from faircluster.deep.prediction import predict_proba
 from faircluster.deep.preparing import (
@@ -120,7 +121,8 @@ class DeepFairClustering(NetworkLabels):
     balance_, fair_balance_ : float
         Balance of ``labels_`` and of ``fair_labels_``.
     history_ : list of dict
-        Loss and its terms, balance and seconds of every epoch, and moved points of every fair step.
+        Loss and its terms, balance and seconds (of the clock and of processors) of every epoch, and moved
+        points of every fair step.
     scores_ : list of float
         ``0.1 H(Y|X) - 0.4 H(Y) + KL`` of every start. With a guide H(Y) is log k - KL(mean || its sizes),
         also in ``history_``.
@@ -279,7 +281,8 @@ class DeepFairClustering(NetworkLabels):
         network = choose_network(self.network, recipe, rows.shape)
         self.network_kind_ = network if isinstance(network, str) else "given"
         make_network = network_maker(network, rows.shape, self.n_clusters, recipe, rows.device)
-        self._store(self._train(rows, groups, bounds, recipe, make_network), rows, groups, bounds)
+        with reused_memory():
+            self._store(self._train(rows, groups, bounds, recipe, make_network), rows, groups, bounds)
         return self
 
     def _train(

@@ -55,7 +55,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
     first = run.stage == "pretrain"
     pool = job.pool if first else np.arange(len(job.rows))
     while not run.reached and run.epoch < stage_length(job, run.stage, run.history):
-        begun = time.perf_counter()
+        begun = _clocks()
         seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
         row: dict[str, Any] = {"start": run.start, "stage": run.stage, "epoch": run.epoch}
         if run.stage == "align":
@@ -65,7 +65,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
         if run.stage == "fair" and run.epoch % job.fair_every == 0:
             row |= fair_step(job, run)
             if run.reached:
-                run.history.append({**row, "seconds": time.perf_counter() - begun})
+                run.history.append({**row, **_since(begun)})
                 break
         rows = [*run.history, row]
         total = stage_length(job, run.stage, rows)
@@ -84,7 +84,7 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
                 "the epoch before is kept. Try a lower learning_rate, and look for extreme values in X"
             )
         run.epoch += 1
-        run.history.append({**row, "seconds": time.perf_counter() - begun})
+        run.history.append({**row, **_since(begun)})
         on_epoch(run)
 
 
@@ -189,6 +189,16 @@ def _composition(tally: Array, groups: Groups) -> dict[str, Any]:
             worst = min(worst, float((part.min(axis=0)[occupied] / most[occupied]).min()))
     sizes = tally.sum(axis=0)
     return {"balance": worst, "smallest_cluster": float(sizes.min() / max(sizes.sum(), 1))}
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def _since(begun: tuple[float, float]) -> dict[str, float]:
+    """Seconds that have passed, on the clock and of this process's processors."""
+    now = _clocks()
+    return {"seconds": now[0] - begun[0], "cpu_seconds": now[1] - begun[1]}
 
 
 def _cosine(done: float) -> float:
