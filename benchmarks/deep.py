@@ -190,7 +190,7 @@ def trained(model: Any, X: Any, groups: Any, target: Any) -> Params:
 
     def typical(clock: str) -> dict[str, float]:
         """Median length of an epoch, by stage."""
-        stages = ("pretrain", "align", "fair")
+        stages = ("pretrain", "regroup", "align", "fair")
         lengths = {stage: [row[clock] for row in history if row["stage"] == stage] for stage in stages}
         return {stage: float(np.median(each or [0.0])) for stage, each in lengths.items()}
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is missing")
 from sklearn.base import clone
 
 from faircluster import DeepFairClustering, FairnessBounds, Groups, InfeasibleBoundsError
-from faircluster.deep import ImageAugmentation
+from faircluster.deep import ImageAugmentation, diagnose, steps
 from faircluster.deep.fair_step import fair_labels
 from faircluster.deep.neighbors import nearest_neighbors, neighbor_information
 from faircluster.metrics import additive_violation, balance, clustering_accuracy
@@ -164,8 +164,9 @@ def test_the_best_of_several_starts_has_the_least_score(model, blobs):
     np.testing.assert_array_equal(found.predict_proba(X), alone[0].predict_proba(X))
 
 
-def test_of_several_starts_on_images_the_one_that_says_most_about_neighbors_is_kept(images):
+def test_of_several_starts_on_images_the_one_that_says_most_about_neighbors_is_kept(images, monkeypatch):
     X, group = images
+    monkeypatch.setattr(steps, "regroup", lambda embedded, labels, *_: (labels, 0.0))
     found = DeepFairClustering(4, n_init=3, epochs=2, fair_epochs=0, random_state=7)
     found.fit(X, sensitive_features=group)
     assert len(found.information_) == 3
@@ -174,6 +175,22 @@ def test_of_several_starts_on_images_the_one_that_says_most_about_neighbors_is_k
     rows, neighbors = nearest_neighbors(lambda i: torch.from_numpy(scaled[i]), len(X), 64, 0)
     told = neighbor_information(found.labels_, rows, neighbors)
     assert told == pytest.approx(found.information_[found.start_])
+    monkeypatch.undo()
+    regrouped = DeepFairClustering(4, n_init=3, epochs=2, fair_epochs=0, random_state=7)
+    regrouped.fit(X, sensitive_features=group)
+    assert regrouped.information_ == found.information_
+    assert neighbor_information(regrouped.labels_, rows, neighbors) > told + 0.1
+    learned = [row for row in regrouped.history_ if row["stage"] == "regroup"]
+    assert [row["epoch"] for row in learned] == [0, 1]
+    assert all(0.05 < row["regrouped"] < 1 for row in learned)
+    assert any("nearest neighbors" in remark for remark in diagnose(regrouped))
+
+
+def test_neither_vectors_nor_the_paper_are_regrouped(images, fitted):
+    X, group = images
+    paper = DeepFairClustering(4, preset="paper", epochs=1, fair_epochs=1, random_state=0)
+    for found in (fitted, paper.fit(X, sensitive_features=group)):
+        assert all(row["stage"] != "regroup" for row in found.history_)
 
 
 def test_labels_are_given_out_at_the_nearest_sizes(model, blobs):

@@ -49,9 +49,9 @@ def test_killed_at_any_epoch_it_resumes_to_the_same_result(killed, model, blobs,
     assert timeless[0] == timeless[1]
 
 
-@pytest.mark.parametrize("killed", range(1, 7))
+@pytest.mark.parametrize("killed", range(1, 9))
 def test_killed_between_starts_on_images(killed, images, tmp_path, monkeypatch):
-    """What the starts before say about neighbors is in the checkpoint."""
+    """What the starts before say about neighbors is in the checkpoint, and how clusters are regrouped."""
     X, group = images
     path = tmp_path / "checkpoint"
     settings = {"n_init": 2, "epochs": 2, "fair_epochs": 2, "random_state": 0}
@@ -63,6 +63,7 @@ def test_killed_between_starts_on_images(killed, images, tmp_path, monkeypatch):
     whole = DeepFairClustering(4, **settings).fit(X, sensitive_features=group)
     assert resumed.information_ == whole.information_
     assert resumed.start_ == whole.start_
+    assert [row["stage"] for row in whole.history_] == ["pretrain"] * 4 + ["regroup"] * 2 + ["fair"] * 2
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
 
 

@@ -17,6 +17,13 @@ __all__ = ["diagnose", "plot_curves", "plot_embedding"]
 _MERGED = 0.5  # of log k that the marginal entropy must have at least, against what the sizes allow
 _MOVED = 0.2
 _FROZEN = 0.005
+STAGES = {
+    "pretrain": "#0072B2",
+    "regroup": "#009E73",
+    "align": "#CC79A7",
+    "fair": "#D55E00",
+}  # in their order
+_REGROUPED = 0.1
 _SHORT = 0.9  # of the balance that the fair labels reach
 
 
@@ -36,8 +43,8 @@ def diagnose(model: Any) -> list[str]:
     Notes
     -----
     Looks at: clusters much smaller than the others or empty, a network that cannot tell clusters apart,
-    groups in clusters of their own, fair labels far from the predictions, balance that no longer moves, a
-    loss that diverged.
+    groups in clusters of their own, nearest neighbors that disagree, fair labels far from the predictions,
+    balance that no longer moves, a loss that diverged.
 
     Examples
     --------
@@ -54,6 +61,7 @@ def diagnose(model: Any) -> list[str]:
         *_collapsed(model),
         *_unclear(model),
         *_apart(model),
+        *_regrouped(model),
         *_frozen(model),
         *(["the loss diverged; try a lower learning_rate"] if model.status_ == "diverged" else []),
     ]
@@ -114,6 +122,17 @@ def _apart(model: Any) -> list[str]:
     return found
 
 
+def _regrouped(model: Any) -> list[str]:
+    share = next((row["regrouped"] for row in model.history_ if "regrouped" in row), 0.0)
+    if share <= _REGROUPED:
+        return []
+    return [
+        f"after the first stage {share:.0%} of the points went to the cluster of their nearest neighbors: "
+        "the network and plain distances see different things in them. Look at a few samples of each "
+        "cluster, and try more starts (n_init)"
+    ]
+
+
 def _frozen(model: Any) -> list[str]:
     fair = [row for row in model.history_ if row["stage"] == "fair" and "moved" in row]
     if len(fair) < 2 or model.balance_ >= _SHORT * model.fair_balance_:
@@ -169,7 +188,7 @@ def plot_curves(model: Any, figure: Figure | None = None) -> Figure:
         axis.set_title(title, loc="left", fontsize=10)
         axis.set_xlabel("epoch")
         for start in range(len(model.scores_)):
-            for stage, color in (("pretrain", "#0072B2"), ("align", "#CC79A7"), ("fair", "#D55E00")):
+            for stage, color in STAGES.items():
                 rows = [
                     row
                     for row in model.history_
@@ -255,7 +274,7 @@ def plot_embedding(
 
 def _before(model: Any, start: int, stage: str) -> int:
     """Epochs of a start before a stage."""
-    stages = ("pretrain", "align", "fair")
+    stages = list(STAGES)
     earlier = stages[: stages.index(stage)]
     return sum(row["start"] == start and row["stage"] in earlier for row in model.history_)
 

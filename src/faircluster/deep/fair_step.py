@@ -58,6 +58,11 @@ class FairLabels:
     start: Relaxation | None
     seconds: float
 
+    @classmethod
+    def unbounded(cls, labels: NDArray[np.int32]) -> FairLabels:
+        """Labels to learn that keep no bounds."""
+        return cls(labels, np.ones(len(labels), dtype=np.float32), 0.0, 0.0, 0.0, 0.0, None, 0.0)
+
 
 def fair_labels(
     proba: Array,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
-import math
 import os
 import warnings
 from collections.abc import Callable
@@ -15,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from faircluster.assignment.prices import Relaxation
 from faircluster.deep.fair_step import FairLabels
 from faircluster.deep.files import read_tensors, write_tensors
 from faircluster.deep.job import Job, Run
-from faircluster.deep.neighbors import nearest_neighbors, neighbor_information
+from faircluster.deep.neighbors import neighbor_information
 from faircluster.deep.parallel import Team
 from faircluster.deep.prediction import predict_proba
 from faircluster.deep.training import DivergedError, train_stage
@@ -152,7 +149,7 @@ def fit_network(
     fingerprint: dict[str, Any],
     level: int,
 ) -> Fitted:
-    """Train every start in the first stage, and the best of them on fair labels.
+    """Train every start in the first stage, and take the best of them through the others.
 
     Parameters
     ----------
@@ -187,18 +184,20 @@ def fit_network(
     run = _begin(job, make_network, 0)
     if keeper.exists():
         keeper.load(run)
-    judge = _Judge(job)
     while run.stage == "pretrain":
-        failure = _finish_start(job, run, keeper, judge)
+        failure = _finish_start(job, run, keeper)
         if run.start + 1 < job.recipe.n_init:
             run = _begin(job, make_network, run.start + 1, run.history)
             continue
         if not np.isfinite(min(keeper.scores)):
             raise failure if failure is not None else DivergedError("every start diverged")
-        run = _begin(job, make_network, keeper.best_start, run.history, stage="align")
+        run = _begin(job, make_network, keeper.best_start, run.history, stage="regroup")
         run.network.load_state_dict(keeper.best)
     status = "finished"
     try:
+        if run.stage == "regroup":
+            train_stage(job, run, keeper.on_epoch)
+            run.stage, run.epoch, run.fair = "align", 0, None
         if run.stage == "align":
             if job.recipe.align and job.groups.n_signatures > 1:
                 train_stage(job, run, keeper.on_epoch)
@@ -212,28 +211,7 @@ def fit_network(
     return Fitted(run, keeper.scores, keeper.information, run.start, status, job.guide is not None)
 
 
-class _Judge:
-    """Compares starts by what their clusters say about those of nearest neighbors.
-
-    The objective itself prefers clusters that the perturbations leave alone. Where samples are close without
-    one being a perturbation of the other, starts that take them apart are the worse ones.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-
-    @functools.cached_property
-    def _neighbors(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        rows = self.job.rows
-        return nearest_neighbors(rows.network_input, len(rows), math.prod(rows.shape), self.job.seed)
-
-    def information(self, network: nn.Module) -> float:
-        """Information of a network's clusters, in nats; the same for all members of a team."""
-        labels = predict_proba(network, self.job.rows, self.job.team).argmax(axis=1)
-        return self.job.team.shared(lambda: neighbor_information(labels, *self._neighbors))
-
-
-def _finish_start(job: Job, run: Run, keeper: _Keeper, judge: _Judge) -> DivergedError | None:
+def _finish_start(job: Job, run: Run, keeper: _Keeper) -> DivergedError | None:
     """Train a start to its end, and keep it if it is the best; why it diverged if it did."""
     score, failure = 0.0, None
     try:
@@ -249,10 +227,20 @@ def _finish_start(job: Job, run: Run, keeper: _Keeper, judge: _Judge) -> Diverge
             warnings.warn(f"start {run.start + 1}: {error}", RuntimeWarning, stacklevel=5)
     keeper.scores.append(score)
     if job.recipe.n_init > 1 and len(job.rows.shape) == 3:
-        keeper.information.append(judge.information(run.network) if np.isfinite(score) else 0.0)
+        keeper.information.append(_information(job, run.network) if np.isfinite(score) else 0.0)
     if keeper.best_start == run.start:
         keeper.best = {name: value.clone() for name, value in run.network.state_dict().items()}
     return failure
+
+
+def _information(job: Job, network: nn.Module) -> float:
+    """Tell what clusters say about those of nearest neighbors, in nats; the same for all members of a team.
+
+    The objective itself prefers clusters that the perturbations leave alone. Where samples are close without
+    one being a perturbation of the other, starts that take them apart are the worse ones.
+    """
+    labels = predict_proba(network, job.rows, job.team).argmax(axis=1)
+    return job.team.shared(lambda: neighbor_information(labels, *job.neighbors))
 
 
 def _begin(

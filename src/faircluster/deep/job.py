@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,7 @@ from faircluster.bounds import FairnessBounds
 from faircluster.deep.fair_step import FairLabels
 from faircluster.deep.guide import Guide
 from faircluster.deep.inputs import Rows
+from faircluster.deep.neighbors import nearest_neighbors
 from faircluster.deep.parallel import Team
 from faircluster.deep.perturbations import Perturb, VirtualAdversary
 from faircluster.deep.recipes import Recipe
@@ -47,6 +50,8 @@ class Job:
     pool : ndarray of int
         Rows for the first stage.
     epochs, fair_epochs : int
+    regroup_epochs : int
+        In which the network learns where parts of clusters belong.
     long_fair_epochs : int
         Instead of `fair_epochs`, where the first fair labels are far from what was predicted.
     seed : int
@@ -72,12 +77,20 @@ class Job:
     balance_target: float | None
     pool: NDArray[np.intp]
     epochs: int
+    regroup_epochs: int
     fair_epochs: int
     long_fair_epochs: int
     seed: int
     precision: torch.dtype
     guide: Guide | None = None
     team: Team = Team()  # noqa: RUF009
+
+    @functools.cached_property
+    def neighbors(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and their nearest others; see :func:`~faircluster.deep.neighbors.nearest_neighbors`."""
+        return nearest_neighbors(
+            self.rows.network_input, len(self.rows), math.prod(self.rows.shape), self.seed
+        )
 
 
 @dataclass(eq=False)
@@ -89,11 +102,11 @@ class Run:
     network, optimizer
     start : int
         Number of the start.
-    stage : {"pretrain", "align", "fair"}
+    stage : {"pretrain", "regroup", "align", "fair"}
     epoch : int
         Epochs of the stage that are done.
     fair : FairLabels or None
-        Of the last fair step.
+        Labels that are learned: of the last fair step, or those with which clusters are regrouped or matched.
     warm : Relaxation or None
         Where the next fair step starts.
     averaged : ndarray of shape (n, k) or None

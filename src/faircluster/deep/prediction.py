@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from faircluster.deep.inputs import Rows
+from faircluster.deep.inputs import CHUNK, Rows
+from faircluster.deep.networks import embed
 from faircluster.deep.parallel import Team
 
-__all__ = ["predict_proba"]
+__all__ = ["embed_rows", "predict_proba"]
 
 
 def predict_proba(network: nn.Module, rows: Rows, team: Team | None = None) -> NDArray[np.float32]:
@@ -31,3 +32,17 @@ def predict_proba(network: nn.Module, rows: Rows, team: Team | None = None) -> N
     width = max(part.shape[1] for part in found)
     part = np.concatenate([part.reshape(-1, width) for part in found]) if width else found[0]
     return part if team.size == 1 else np.concatenate([p for p in team.parts(part) if len(p)])
+
+
+def embed_rows(
+    network: nn.Module, rows: Rows, index: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Embeddings of some rows, of shape (m, e), and their clusters."""
+    network.eval()
+    embedded, labels = [], []
+    with torch.no_grad():
+        for start in range(0, len(index), CHUNK):
+            x = rows.network_input(index[start : start + CHUNK])
+            embedded.append(embed(network, x).float().cpu().numpy())
+            labels.append(network(x).argmax(dim=1).int().cpu().numpy())
+    return np.concatenate(embedded), np.concatenate(labels)

@@ -29,6 +29,7 @@ _ROWS_A_CLUSTER = 10  # of a group in a batch, for entropies within groups
 _WIDE = 1_000_000  # weights from which bfloat16 pays on a GPU; smaller networks wait for launches
 _FAIR_STEPS, _FAIR_EPOCHS = 180, (4, 12)
 _LONG_FAIR_EPOCHS = 18
+_REGROUP_STEPS = 180
 _GUIDE_ROWS = 100_000  # to cluster for a guide, or all of the first stage if that has more
 
 
@@ -115,6 +116,9 @@ def make_job(
     pool = np.sort(order[:taken])
     steps = max(1, round(taken / recipe.batch_size))
     epochs = math.ceil(recipe.steps / steps) if recipe.epochs is None else recipe.epochs
+    regroup_epochs = 0
+    if recipe.regroup and len(rows.shape) == 3:  # vectors that are close may have nothing else in common
+        regroup_epochs = min(epochs, math.ceil(_REGROUP_STEPS / steps))
     if recipe.fair_epochs is None:
         wanted = math.ceil(_FAIR_STEPS / max(1, round(n / recipe.batch_size)))
         fair_epochs, long_fair_epochs = min(max(wanted, _FAIR_EPOCHS[0]), _FAIR_EPOCHS[1]), _LONG_FAIR_EPOCHS
@@ -145,6 +149,7 @@ def make_job(
         balance_target=balance_target,
         pool=pool,
         epochs=epochs,
+        regroup_epochs=regroup_epochs,
         fair_epochs=fair_epochs,
         long_fair_epochs=long_fair_epochs,
         seed=seed,

@@ -60,6 +60,9 @@ class Recipe:
     guide : bool
         Vectors: the first stage learns exactly fair k-means beside the other terms, where that does not
         mislead. Then `n_init` counts the starts of k-means, and one network is trained.
+    regroup : bool
+        Images: parts of clusters that belong to another one by their nearest neighbors go there, and the
+        network learns it in 180 steps, but no more than the first stage has, on its rows.
     align : bool
         Match clusters across groups before the first fair labels are taken.
     uniform_start : bool
@@ -91,6 +94,7 @@ class Recipe:
     fair_epochs: int | None = None
     n_init: int = 8
     guide: bool = True
+    regroup: bool = True
     align: bool = True
     uniform_start: bool = False
 
@@ -117,6 +121,7 @@ PRESETS = {
         fair_epochs=50,
         n_init=1,
         guide=False,
+        regroup=False,
         align=False,
         uniform_start=True,
         network="mlp",

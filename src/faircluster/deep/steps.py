@@ -1,4 +1,4 @@
-"""What comes before an epoch: clusters are matched across groups, or new fair labels are taken."""
+"""What comes before an epoch: clusters are regrouped, or matched across groups, or fair labels are taken."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from faircluster.deep.alignment import align_clusters, cluster_means
 from faircluster.deep.fair_step import FairLabels, fair_labels, shortage_weights
 from faircluster.deep.job import Job, Run
-from faircluster.deep.prediction import predict_proba
+from faircluster.deep.prediction import embed_rows, predict_proba
+from faircluster.deep.regrouping import regroup
 from faircluster.metrics import balance
 
-__all__ = ["align_step", "fair_step", "is_guided", "learns_by_heart", "stage_length"]
+__all__ = ["align_step", "fair_step", "is_guided", "learns_by_heart", "regroup_step", "stage_length"]
 
 Array = NDArray[Any]
 _FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
@@ -26,6 +27,8 @@ def stage_length(job: Job, stage: str, history: list[dict[str, Any]]) -> int:
     """Epochs of a stage. Predictions far from fair need many steps of assigning and learning."""
     if stage == "pretrain":
         return job.epochs
+    if stage == "regroup":
+        return job.regroup_epochs
     return job.long_fair_epochs if stage == "fair" and _is_far(history) else job.fair_epochs
 
 
@@ -49,6 +52,25 @@ def learns_by_heart(job: Job, run: Run) -> bool:
     """Whether a guided fair stage is in its last third, where fair labels have their full weight."""
     length = stage_length(job, "fair", run.history)
     return is_guided(job, run.history) and run.epoch >= _GUIDED * length
+
+
+def regroup_step(job: Job, run: Run) -> dict[str, Any]:
+    """Move parts of clusters to where their nearest neighbors are; nothing where none has to move."""
+    if run.epoch:
+        return {"regrouped": run.history[-1]["regrouped"]}
+
+    def moved() -> tuple[FairLabels | None, float]:
+        rows, neighbors = job.neighbors
+        index = np.unique(np.concatenate([job.pool, rows, neighbors.ravel()]))
+        embedded, labels = embed_rows(run.network, job.rows, index)
+        near = [np.searchsorted(index, part) for part in (rows, neighbors)]
+        found, gain = regroup(embedded, labels, near[0], near[1], job.n_clusters, job.seed)
+        whole = np.zeros(len(job.rows), dtype=np.int32)  # only those of the pool are learned
+        whole[index] = found
+        return FairLabels.unbounded(whole) if gain else None, float(np.mean(found != labels))
+
+    run.fair, share = job.team.shared(moved)
+    return {} if run.fair is None else {"regrouped": share}
 
 
 def align_step(job: Job, run: Run) -> dict[str, Any]:

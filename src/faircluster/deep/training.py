@@ -1,4 +1,4 @@
-"""The training loop: a first stage, one that matches groups where needed, and one on fair labels."""
+"""The training loop: a first stage, those that regroup or match clusters where needed, one on fair labels."""
 
 from __future__ import annotations
 
@@ -17,13 +17,22 @@ from torch.nn import functional
 from faircluster.deep import losses
 from faircluster.deep.job import Job, Run
 from faircluster.deep.perturbations import VirtualAdversary, frozen_statistics
-from faircluster.deep.steps import align_step, fair_step, is_guided, learns_by_heart, stage_length
+from faircluster.deep.recipes import PRESETS
+from faircluster.deep.steps import (
+    align_step,
+    fair_step,
+    is_guided,
+    learns_by_heart,
+    regroup_step,
+    stage_length,
+)
 from faircluster.groups import Groups
 
 __all__ = ["DivergedError", "train_stage"]
 
 Array = NDArray[Any]
-STAGES = ("pretrain", "align", "fair")
+STAGES = ("pretrain", "align", "fair", "regroup")  # numbers of random streams, in no other order
+STEPS = {"align": align_step, "regroup": regroup_step}
 FINAL_RATE = 0.02  # of the learning rate, at the end of the cosine
 
 
@@ -52,14 +61,13 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
     All random numbers of an epoch come from (seed, start, stage, epoch), so an interrupted run goes on as
     if nothing had happened. torch's own generator is left as it was.
     """
-    first = run.stage == "pretrain"
-    pool = job.pool if first else np.arange(len(job.rows))
+    pool = job.pool if run.stage in ("pretrain", "regroup") else np.arange(len(job.rows))
     while not run.reached and run.epoch < stage_length(job, run.stage, run.history):
         begun = _clocks()
         seed = [job.seed, run.start, STAGES.index(run.stage), run.epoch]
         row: dict[str, Any] = {"start": run.start, "stage": run.stage, "epoch": run.epoch}
-        if run.stage == "align":
-            if not (found := align_step(job, run)):
+        if run.stage in STEPS:
+            if not (found := STEPS[run.stage](job, run)):
                 break
             row |= found
         if run.stage == "fair" and run.epoch % job.fair_every == 0:
@@ -91,6 +99,8 @@ def train_stage(job: Job, run: Run, on_epoch: Callable[[Run], None]) -> None:
 def _strengths(job: Job, run: Run, history: list[dict[str, Any]]) -> tuple[float, float]:
     """Learning rate before the cosine, and weight of the fairness term."""
     recipe = job.recipe
+    if run.stage == "regroup":
+        return recipe.learning_rate, PRESETS["best"].fairness  # asked for by no bounds
     if run.stage != "fair":
         return recipe.learning_rate, recipe.fairness
     if not is_guided(job, history):
