@@ -8,7 +8,7 @@ from faircluster.deep import regrouping
 from faircluster.deep.regrouping import regroup
 
 
-def pairs_within(places, rng, count=5):
+def pairs_within(places, rng, count=3):
     """Rows, and neighbors drawn among those of the same place."""
     rows = np.arange(len(places))
     return rows, np.stack([rng.choice(np.flatnonzero(places == place), count) for place in places])
@@ -28,7 +28,7 @@ def test_a_style_goes_to_the_class_of_its_neighbors():
     rows, neighbors = pairs_within(kind, rng)
     found, gain = regroup(embedded, wrong, rows, neighbors, 3, seed=0)
     np.testing.assert_array_equal(found, kind)
-    told = [mutual_info_score(np.repeat(labels, 5), labels[neighbors].ravel()) for labels in (wrong, found)]
+    told = [mutual_info_score(np.repeat(labels, 3), labels[neighbors].ravel()) for labels in (wrong, found)]
     assert gain == pytest.approx(told[1] - told[0], abs=1e-3)  # both directions count the same
 
 

@@ -16,7 +16,8 @@ from sklearn.cluster import KMeans
 __all__ = ["regroup"]
 
 Array = NDArray[Any]
-_PARTS = (5, 10, 20)  # into which a cluster is divided
+_NEAREST = 3  # neighbors: of ten too many are of another class
+_PARTS = (8, 10, 12)  # into which a cluster is divided
 _DIVISIONS = 15  # so many times in all
 _MAJORITY = 2 / 3  # of the divisions that have to move a sample to the same cluster
 _SMALLEST = 1e-12  # nats of a move: less is rounding
@@ -39,7 +40,7 @@ def regroup(
         Embedding, in which clusters are divided.
     labels : ndarray of shape (n,)
     rows, neighbors : ndarrays of shapes (m,) and (m, t)
-        Samples and their nearest others, as positions among the n.
+        Samples and their nearest others, the nearest first, as positions among the n. Three are looked at.
     n_clusters : int
     seed : int
         Of the divisions.
@@ -49,15 +50,15 @@ def regroup(
     labels : ndarray of shape (n,), int32
         The same where nothing helps.
     gain : float
-        Nats by which :func:`~faircluster.deep.neighbors.neighbor_information` rose.
+        Nats by which the mutual information between the clusters of a sample and of a neighbor rose.
 
     Notes
     -----
     Each cluster is divided by k-means of its embedded samples. One at a time the part is moved whose move
     raises the information most, to the cluster where most of its neighbors outside its own are, until none
-    raises it. A single division may cut off what neighbors of raw samples mistake (sevens like nines), so 15
-    of them are tried, and a sample moves where two thirds agree. O(n e p + m t) for p parts a cluster and,
-    for each move, O(p k^2). A heuristic: the information does not fall, and nothing is promised beyond that.
+    raises it. A single division may miss such a part, or cut off what neighbors mistake (sevens like nines),
+    so 15 of them are made, and a sample moves where more than two thirds agree. O(n e p + m) for p parts a
+    cluster and, for each move, O(p k^2). A heuristic: the information does not fall, nothing more is promised.
 
     Examples
     --------
@@ -72,6 +73,7 @@ def regroup(
     (array([0, 1, 1], dtype=int32), 0.46)
     """
     given: NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
+    neighbors = neighbors[:, :_NEAREST]
     votes = np.zeros((len(labels), n_clusters), dtype=np.int32)
     for number in range(_DIVISIONS):
         parts = _PARTS[number % len(_PARTS)]
