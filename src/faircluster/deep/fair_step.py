@@ -23,7 +23,8 @@ __all__ = ["FairLabels", "fair_labels", "shortage_weights", "sizes_for"]
 Array = NDArray[Any]
 
 
-_MOST = 10.0  # that a fair label counts: few rows must not outweigh all others
+_SLACK = 1.2  # times too few predictions for a cell, up to which it needs no help
+_MOST = 20.0  # that a fair label counts: few rows must not outweigh all others
 _CELLS = 2_000  # of signatures and clusters, beyond which the nearest sizes would take seconds
 
 
@@ -151,8 +152,8 @@ def shortage_weights(
 
     A network that learns all fair labels alike ends at different distances from the bounds for different
     groups, and a balance is that of the worst. With f fair labels and q predictions in a cell of group and
-    cluster, the cell's fair labels count (f / q) ** power times, at least once and at most ten times, where
-    q counts as at least 1; rows in several groups count by the cell that lacks most.
+    cluster, the cell's fair labels count (f / 1.2 q) ** power times, at least once and at most twenty times,
+    where q counts as at least 1; rows in several groups count by the cell that lacks most.
 
     Parameters
     ----------
@@ -165,7 +166,7 @@ def shortage_weights(
     Returns
     -------
     ndarray of shape (n,), float32
-        In [1, 10].
+        In [1, 20].
 
     Notes
     -----
@@ -178,13 +179,13 @@ def shortage_weights(
     >>> from faircluster import Groups
     >>> groups = Groups.from_features(list("aaabb"))
     >>> fair, predicted = np.array([0, 1, 1, 0, 1]), np.array([0, 0, 1, 0, 1])
-    >>> shortage_weights(fair, predicted, groups, n_clusters=2, power=2.0).tolist()
-    [1.0, 4.0, 4.0, 1.0, 1.0]
+    >>> print(shortage_weights(fair, predicted, groups, n_clusters=2, power=2.0).round(2))
+    [1.   2.78 2.78 1.   1.  ]
     """
     wanted, there = (
         contingency(found, groups, n_clusters=n_clusters).counts for found in (labels, predicted)
     )
-    times = np.clip((wanted / np.maximum(there, 1.0)) ** power, 1.0, _MOST)
+    times = np.clip((wanted / (_SLACK * np.maximum(there, 1.0))) ** power, 1.0, _MOST)
     of_signature = np.ones((groups.n_signatures, n_clusters))
     for of_group, inside in zip(times, groups.signature_membership.T, strict=True):
         of_signature[inside] = np.maximum(of_signature[inside], of_group)

@@ -58,7 +58,7 @@ def regroup(
     raises the information most, to the cluster where most of its neighbors outside its own are, until none
     raises it. A single division may miss such a part, or cut off what neighbors mistake (sevens like nines),
     so 15 of them are made, and a sample moves where more than two thirds agree. O(n e p + m) for p parts a
-    cluster and, for each move, O(p k^2). A heuristic: the information does not fall, nothing more is promised.
+    cluster and, for each move, O(p k^2). A heuristic: the information does not fall; no more is promised.
 
     Examples
     --------
