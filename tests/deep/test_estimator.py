@@ -186,10 +186,11 @@ def test_of_several_starts_on_images_the_one_that_says_most_about_neighbors_is_k
     assert any("nearest neighbors" in remark for remark in diagnose(regrouped))
 
 
-def test_neither_vectors_nor_the_paper_are_regrouped(images, fitted):
+def test_neither_vectors_nor_the_paper_are_regrouped_nor_who_does_not_want_it(images, fitted):
     X, group = images
     paper = DeepFairClustering(4, preset="paper", epochs=1, fair_epochs=1, random_state=0)
-    for found in (fitted, paper.fit(X, sensitive_features=group)):
+    told = DeepFairClustering(4, regroup=False, n_init=1, epochs=1, fair_epochs=1, random_state=0)
+    for found in (fitted, *(each.fit(X, sensitive_features=group) for each in (paper, told))):
         assert all(row["stage"] != "regroup" for row in found.history_)
 
 

@@ -85,6 +85,9 @@ class DeepFairClustering(NetworkLabels):
     guide : bool, default=None
         Vectors: learn exactly fair k-means in the first stage, unless its labels depend on the group for more
         than a tenth of the rows, or sizes are given. "best": yes; "paper": no.
+    regroup : bool, default=None
+        Images: after the first stage let parts of clusters go where their nearest neighbors, as pixels, are.
+        False suits images whose backgrounds say nothing of what they show. "best": yes; "paper": no.
     n_init : int, default=None
         Starts. Kept is, of images, the one whose clusters say most about those of nearest neighbors
         (``information_``), of vectors the one with the least of ``scores_``; neither needs labels. "best": 8,
@@ -187,6 +190,7 @@ class DeepFairClustering(NetworkLabels):
         smoothing: float | None = None,
         by_group: bool | None = None,
         guide: bool | None = None,
+        regroup: bool | None = None,
         n_init: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -213,6 +217,7 @@ class DeepFairClustering(NetworkLabels):
         self.smoothing = smoothing
         self.by_group = by_group
         self.guide = guide
+        self.regroup = regroup
         self.n_init = n_init
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -264,6 +269,7 @@ class DeepFairClustering(NetworkLabels):
             smoothing=self.smoothing,
             by_group=self.by_group,
             guide=self.guide,
+            regroup=self.regroup,
             n_init=self.n_init,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
@@ -351,7 +357,7 @@ class DeepFairClustering(NetworkLabels):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
         if self.targets not in ("hard", "weighted"):
             raise ValueError(f"targets must be 'hard' or 'weighted', got {self.targets!r}")
-        for name in ("by_group", "guide"):
+        for name in ("by_group", "guide", "regroup"):
             if (value := getattr(self, name)) not in (None, True, False):
                 raise ValueError(f"{name} must be True, False or None, got {value!r}")
         target = self.balance_target
