@@ -9,6 +9,7 @@ FAIRCLUSTER_DATA, else fetched.
 
 from __future__ import annotations
 
+import itertools
 import platform
 import sys
 import time
@@ -295,9 +296,8 @@ def plan(quick: bool) -> Iterator[Task]:
             if preset == "paper":
                 params |= {"epochs": 80, "fair_epochs": 6}
             yield Task("stages", params, timeout=20_000)
-    for seed in MORE_SEEDS:
-        for dataset in ("mnist_usps", "har"):
-            yield Task("fit", {"dataset": dataset, "method": "best", "seed": seed}, timeout=20_000)
+    for seed, dataset in itertools.product(MORE_SEEDS, ("mnist_usps", "har")):
+        yield Task("fit", {"dataset": dataset, "method": "best", "seed": seed}, timeout=20_000)
 
 
 if __name__ == "__main__":
