@@ -22,6 +22,7 @@ from faircluster.deep.job import Job, Run
 from faircluster.deep.neighbors import neighbor_information
 from faircluster.deep.parallel import Team
 from faircluster.deep.prediction import predict_proba
+from faircluster.deep.steps import regrouped
 from faircluster.deep.training import DivergedError, train_stage
 
 __all__ = ["Fitted", "fit_network", "stored_seed"]
@@ -237,8 +238,11 @@ def _information(job: Job, network: nn.Module) -> float:
     """Tell what clusters say about those of nearest neighbors, in nats; the same for all members of a team.
 
     The objective itself prefers clusters that the perturbations leave alone. Where samples are close without
-    one being a perturbation of the other, starts that take them apart are the worse ones.
+    one being a perturbation of the other, starts that take them apart are the worse ones. Where clusters will
+    be regrouped it is that of the regrouped ones: what can be mended does not count.
     """
+    if job.regroup_epochs:
+        return regrouped(job, network).information
     labels = predict_proba(network, job.rows, job.team).argmax(axis=1)
     return job.team.shared(lambda: neighbor_information(labels, *job.neighbors))
 

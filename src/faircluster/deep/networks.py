@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["MLP", "ConvNet", "build_network", "embed"]
+__all__ = ["MLP", "ConvNet", "build_network", "embed", "embed_and_score"]
 
 _POOLED = 12  # side of a map from which it is pooled
 
@@ -190,6 +190,14 @@ def embed(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
     method: Any = getattr(network, "embed", network)
     embedded: torch.Tensor = method(x)
     return embedded.reshape(len(x), -1)
+
+
+def embed_and_score(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embedding and scores of a batch; in one pass where the network is one of ours."""
+    if isinstance(network, (ConvNet, MLP)):
+        embedded = network.embed(x)
+        return embedded, network.head(embedded)
+    return embed(network, x), network(x)
 
 
 def _check_output(network: Any, shape: tuple[int, ...], n_clusters: int) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from faircluster.deep.inputs import CHUNK, Rows
-from faircluster.deep.networks import embed
+from faircluster.deep.networks import embed_and_score
 from faircluster.deep.parallel import Team
 
 __all__ = ["embed_rows", "predict_proba"]
@@ -43,6 +43,7 @@ def embed_rows(
     with torch.no_grad():
         for start in range(0, len(index), CHUNK):
             x = rows.network_input(index[start : start + CHUNK])
-            embedded.append(embed(network, x).float().cpu().numpy())
-            labels.append(network(x).argmax(dim=1).int().cpu().numpy())
+            embedding, scores = embed_and_score(network, x)
+            embedded.append(embedding.float().cpu().numpy())
+            labels.append(scores.argmax(dim=1).int().cpu().numpy())
     return np.concatenate(embedded), np.concatenate(labels)

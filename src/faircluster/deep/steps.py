@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from faircluster.deep.alignment import align_clusters, cluster_means
 from faircluster.deep.fair_step import FairLabels, fair_labels, shortage_weights
 from faircluster.deep.job import Job, Run
+from faircluster.deep.neighbors import neighbor_information
 from faircluster.deep.prediction import embed_rows, predict_proba
 from faircluster.deep.regrouping import regroup
 from faircluster.metrics import balance
 
-__all__ = ["align_step", "fair_step", "is_guided", "learns_by_heart", "regroup_step", "stage_length"]
+__all__ = [
+    "align_step",
+    "fair_step",
+    "is_guided",
+    "learns_by_heart",
+    "regroup_step",
+    "regrouped",
+    "stage_length",
+]
 
 Array = NDArray[Any]
 _FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
 _GUIDED = 2 / 3  # of a long fair stage, in which fair labels guide
 _LEAST = 0.5  # of the mean size, or of the guide's, for the clusters of a long fair stage
 _LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
+
+
+@dataclass(frozen=True, eq=False)
+class Regrouped:
+    """Clusters after parts of them have moved.
+
+    Attributes
+    ----------
+    index : ndarray of shape (m,)
+        Rows that were looked at.
+    labels : ndarray of shape (m,), int32
+    moved : float
+        Share of them whose cluster is another one now.
+    information : float
+        What clusters say about those of nearest neighbors, in nats.
+    """
+
+    index: NDArray[np.intp]
+    labels: NDArray[np.int32]
+    moved: float
+    information: float
 
 
 def stage_length(job: Job, stage: str, history: list[dict[str, Any]]) -> int:
@@ -59,18 +91,27 @@ def regroup_step(job: Job, run: Run) -> dict[str, Any]:
     if run.epoch:
         return {"regrouped": run.history[-1]["regrouped"]}
 
-    def moved() -> tuple[FairLabels | None, float]:
+    found = regrouped(job, run.network)
+    if not found.moved:
+        return {}
+    whole = np.zeros(len(job.rows), dtype=np.int32)  # only those of the pool are learned
+    whole[found.index] = found.labels
+    run.fair = FairLabels.unbounded(whole)
+    return {"regrouped": found.moved}
+
+
+def regrouped(job: Job, network: nn.Module) -> Regrouped:
+    """Let parts of clusters go where their nearest neighbors are; the same for all members of a team."""
+
+    def found() -> Regrouped:
         rows, neighbors = job.neighbors
         index = np.unique(np.concatenate([job.pool, rows, neighbors.ravel()]))
-        embedded, labels = embed_rows(run.network, job.rows, index)
+        embedded, before = embed_rows(network, job.rows, index)
         near = [np.searchsorted(index, part) for part in (rows, neighbors)]
-        found, gain = regroup(embedded, labels, near[0], near[1], job.n_clusters, job.seed)
-        whole = np.zeros(len(job.rows), dtype=np.int32)  # only those of the pool are learned
-        whole[index] = found
-        return FairLabels.unbounded(whole) if gain else None, float(np.mean(found != labels))
+        after, _ = regroup(embedded, before, near[0], near[1], job.n_clusters, job.seed)
+        return Regrouped(index, after, float(np.mean(after != before)), neighbor_information(after, *near))
 
-    run.fair, share = job.team.shared(moved)
-    return {} if run.fair is None else {"regrouped": share}
+    return job.team.shared(found)
 
 
 def align_step(job: Job, run: Run) -> dict[str, Any]:
