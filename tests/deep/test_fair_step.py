@@ -251,30 +251,38 @@ def test_where_fair_labels_guide_they_come_from_averaged_predictions(model, blob
 @pytest.mark.parametrize("seed", range(4))
 def test_fair_labels_count_more_where_a_group_lacks_predictions(seed):
     rng = np.random.default_rng(seed)
-    n, k = 60, 3
+    n, k = (60, 1200)[seed % 2], 3  # small cells, and large ones
     features = {"sex": rng.choice(["f", "m"], n), "age": rng.choice(["young", "middle", "old"], n)}
     labels, predicted = rng.integers(k, size=n), np.minimum(rng.integers(k + 2, size=n), k - 1)
-    weights = shortage_weights(labels, predicted, Groups.from_features(pd.DataFrame(features)), k, power=2.0)
+    groups = Groups.from_features(pd.DataFrame(features))
+    first, logs = shortage_weights(labels, predicted, groups, k, power=2.0)
+    later = rng.permutation(predicted)
+    second, _ = shortage_weights(labels, later, groups, k, power=2.0, past=logs)
     for i in range(n):
-        short = [1.0]
+        short = {"first": [1.0], "second": [1.0]}
         for values in features.values():
             own = values == values[i]
-            wanted, there = ((found[own] == labels[i]).sum() for found in (labels, predicted))
-            short.append((wanted / max(there, 1) / 1.2) ** 2)
-        assert weights[i] == pytest.approx(min(max(short), 20.0))
-    assert weights.max() > 1.0
+            wanted, there, then = ((found[own] == labels[i]).sum() for found in (labels, predicted, later))
+            slack = 1 + max(0.1, 1.5 / wanted**0.5)
+            factor = min(max((wanted / max(there, 1) / slack) ** 2, 1.0), 20.0)
+            short["first"].append(factor)
+            short["second"].append(factor**0.7 * (wanted / max(then, 1) / slack) ** 2)
+        assert first[i] == pytest.approx(max(short["first"]))
+        assert second[i] == pytest.approx(min(max(short["second"]), 20.0))
+    assert first.max() > 1.0
+    assert (second != first).any()
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("apart", "preset"), [(True, "best"), (True, "paper"), (False, "best")])
-def test_shortage_counts_in_the_last_third_of_a_guided_stage(model, blobs, apart, preset, weighted):
+def test_shortage_counts_when_fair_labels_do_not_only_guide(model, blobs, apart, preset, weighted):
     X, group, labels = blobs
     group = np.where(labels == 0, "a", "b") if apart else np.tile(["a", "a", "a", "b", "b", "b"], 40)
-    powers, counts, plain = [], [], losses.fairness
+    given, counts, plain = [], [], losses.fairness
 
-    def short(found, predicted, groups, k, power):
-        powers.append(power)
-        return np.full(len(found), 7.0, dtype=np.float32)
+    def short(found, predicted, groups, k, power, past):
+        given.append((power, past))
+        return np.full(len(found), 7.0, dtype=np.float32), np.full((2, k), float(len(given)))
 
     def fairness(log_proba, found, weights=None, smoothing=0.0):
         counts.append(1.0 if weights is None else float(weights.max()))
@@ -284,14 +292,17 @@ def test_shortage_counts_in_the_last_third_of_a_guided_stage(model, blobs, apart
         patch.setattr(steps, "shortage_weights", short)
         patch.setattr(losses, "fairness", fairness)
         options = {"epochs": 8, "fair_epochs": 6, "targets": "weighted" if weighted else "hard"}
-        model(preset=preset, **options).fit(X, sensitive_features=group)
-    late = apart and preset == "best"
-    assert powers == ([4.0, 4.0] if late else [])
-    assert (max(counts) > 1.0) == late
-    first, last = counts[: len(counts) // 2], counts[-len(counts) // 6 :]
-    assert max(first) <= 1.0
-    assert not late or min(last) > 1.0
-    assert (min(counts) < 1.0) == weighted
+        found = model(preset=preset, **options).fit(X, sensitive_features=group)
+    epochs = 0 if preset == "paper" else 2 if apart else 6  # a guided stage is one of apart groups here
+    assert [power for power, _ in given] == [1.5] * epochs
+    assert [None if past is None else past.max() for _, past in given] == [None, 1.0, 2.0, 3.0, 4.0, 5.0][
+        :epochs
+    ]
+    late = 2 * round(len(X) / found.batch_size) * epochs  # both views of a batch
+    early, late = counts[: len(counts) - late], counts[len(counts) - late :]
+    assert max(early) <= 1.0
+    assert min(late, default=7.0) > 1.0
+    assert (min([*(count / 7.0 for count in late), *early]) < 1.0) == weighted
 
 
 def test_a_fair_stage_from_a_finished_network_is_that_of_one_fit(model, blobs):

@@ -89,9 +89,9 @@ class DeepFairClustering(NetworkLabels):
         Images: after the first stage let parts of clusters go where their nearest neighbors, as pixels, are.
         False suits images whose backgrounds say nothing of what they show. "best": yes; "paper": no.
     n_init : int, default=None
-        Starts. Kept is, of images, the one whose clusters say most about those of nearest neighbors
-        (``information_``), of vectors the one with the least of ``scores_``; neither needs labels. "best": 8,
-        "paper": 1. With a guide these are starts of k-means, and one network is trained.
+        Starts. Kept is, of images, the one whose clusters, once regrouped, say most about those of nearest
+        neighbors (``information_``), of vectors the one with the least of ``scores_``; neither needs labels.
+        "best": 8, "paper": 1. With a guide these are starts of k-means, and one network is trained.
     batch_size, learning_rate : int and float, default=None
         "best": 250 and 0.002 (a quarter or half of that in the fair stage); "paper": 250 and 0.002.
     balance_target : float, default=None
@@ -130,8 +130,8 @@ class DeepFairClustering(NetworkLabels):
         ``0.1 H(Y|X) - 0.4 H(Y) + KL`` of every start. With a guide H(Y) is log k - KL(mean || its sizes),
         also in ``history_``.
     information_ : list of float
-        Of several starts on images: the mutual information between the clusters of samples and of their ten
-        nearest neighbors, in nats. Else empty.
+        Of several starts on images: the mutual information between the clusters, regrouped if they will be,
+        of samples and of their ten nearest neighbors, in nats. Else empty.
     start_ : int
         Number of the start that was kept.
     guided_ : bool

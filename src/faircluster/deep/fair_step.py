@@ -23,7 +23,9 @@ __all__ = ["FairLabels", "fair_labels", "shortage_weights", "sizes_for"]
 Array = NDArray[Any]
 
 
-_SLACK = 1.2  # times too few predictions for a cell, up to which it needs no help
+_SLACK = 0.1  # by which fair labels of a cell exceed its predictions, up to which it needs no help
+_DEVIATIONS = 1.5  # of a count of its size, up to which it needs none, either
+_KEPT = 0.7  # of the logarithm of a cell's weight, to the next epoch
 _MOST = 20.0  # that a fair label counts: few rows must not outweigh all others
 _CELLS = 2_000  # of signatures and clusters, beyond which the nearest sizes would take seconds
 
@@ -146,51 +148,73 @@ def fair_labels(
 
 
 def shortage_weights(
-    labels: NDArray[np.integer], predicted: NDArray[np.integer], groups: Groups, n_clusters: int, power: float
-) -> NDArray[np.float32]:
+    labels: NDArray[np.integer],
+    predicted: NDArray[np.integer],
+    groups: Groups,
+    n_clusters: int,
+    power: float,
+    past: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Let fair labels count more where the predictions give a group too little of a cluster.
 
     A network that learns all fair labels alike ends at different distances from the bounds for different
     groups, and a balance is that of the worst. With f fair labels and q predictions in a cell of group and
-    cluster, the cell's fair labels count (f / 1.2 q) ** power times, at least once and at most twenty times,
-    where q counts as at least 1; rows in several groups count by the cell that lacks most.
+    cluster, the cell's fair labels count (f / s q) ** power times, and that times its weight of the last
+    epoch to the power .7, at least once and at most twenty times. The slack s is 1.1, and in small cells
+    1 + 1.5 / sqrt(f): what chance may do. q counts as at least 1; rows in several groups count by the cell
+    that lacks most.
 
     Parameters
     ----------
     labels, predicted : ndarrays of shape (n,)
         Fair and predicted clusters.
     groups : Groups
+        G of them.
     n_clusters : int
     power : float
+    past : ndarray of shape (G, n_clusters), default=None
+        Second result of the epoch before.
 
     Returns
     -------
-    ndarray of shape (n,), float32
+    weights : ndarray of shape (n,), float32
         In [1, 20].
+    logs : ndarray of shape (G, n_clusters), float64
+        Logarithms of the cells' weights.
 
     Notes
     -----
-    O(n + S G k) with S signatures and G groups. The idea is that of multiplicative weights for constrained
-    learning (Agarwal et al. 2018; Cotter et al. 2019), without a memory of earlier epochs.
+    O(n + S G k) with S signatures and G groups. Multiplicative weights for constrained learning (Agarwal et
+    al. 2018; Cotter et al. 2019), which forget: without the past a cell that was helped in one epoch would
+    fall back in the next, and with all of it cells would count long after they have enough.
 
     Examples
     --------
     >>> import numpy as np
     >>> from faircluster import Groups
-    >>> groups = Groups.from_features(list("aaabb"))
-    >>> fair, predicted = np.array([0, 1, 1, 0, 1]), np.array([0, 0, 1, 0, 1])
-    >>> print(shortage_weights(fair, predicted, groups, n_clusters=2, power=2.0).round(2))
-    [1.   2.78 2.78 1.   1.  ]
+    >>> groups = Groups.from_features(["a"] * 400 + ["b"] * 100)
+    >>> fair, predicted = np.arange(500) % 2, np.r_[np.arange(400) % 2, np.arange(100) % 4 == 0]
+    >>> weights, logs = shortage_weights(fair, predicted, groups, n_clusters=2, power=1.5)
+    >>> print(logs.round(2))
+    [[0.   0.  ]
+     [0.   0.75]]
+    >>> print(weights[[0, 1, 400, 401]].round(2))
+    [1.   1.   1.   2.12]
+    >>> print(shortage_weights(fair, fair, groups, n_clusters=2, power=1.5, past=logs)[0].max().round(2))
+    1.27
     """
     wanted, there = (
         contingency(found, groups, n_clusters=n_clusters).counts for found in (labels, predicted)
     )
-    times = np.clip((wanted / (_SLACK * np.maximum(there, 1.0))) ** power, 1.0, _MOST)
-    of_signature = np.ones((groups.n_signatures, n_clusters))
-    for of_group, inside in zip(times, groups.signature_membership.T, strict=True):
+    with np.errstate(divide="ignore"):  # no fair label: none to count
+        slack = 1.0 + np.maximum(_SLACK, _DEVIATIONS / np.sqrt(wanted))
+        lacking = np.log(wanted / (slack * np.maximum(there, 1.0)))
+    kept = 0.0 if past is None else _KEPT * past
+    logs: NDArray[np.float64] = np.clip(kept + power * lacking, 0.0, math.log(_MOST))
+    of_signature = np.zeros((groups.n_signatures, n_clusters))
+    for of_group, inside in zip(logs, groups.signature_membership.T, strict=True):
         of_signature[inside] = np.maximum(of_signature[inside], of_group)
-    weights: NDArray[np.float32] = of_signature[groups.signature, labels].astype(np.float32)
-    return weights
+    return np.exp(of_signature)[groups.signature, labels].astype(np.float32), logs
 
 
 def sizes_for(

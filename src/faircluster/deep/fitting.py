@@ -42,7 +42,8 @@ class Fitted:
     scores : list of float
         The objective of every start without its fairness term; infinite if it diverged.
     information : list of float
-        Of several starts on images: what clusters say about those of nearest neighbors; else empty.
+        Of several starts on images: what clusters, regrouped if they will be, say about those of nearest
+        neighbors; else empty.
     start : int
         Number of the start that was kept.
     status : {"finished", "balance_reached", "diverged"}
@@ -58,7 +59,7 @@ class Fitted:
     guided: bool
 
 
-_RUN_ARRAYS = ("averaged", "weights")
+_RUN_ARRAYS = ("averaged", "weights", "shortage")
 
 
 class _Keeper:

@@ -113,6 +113,8 @@ class Run:
         Average of the predictions of a guided fair stage.
     weights : ndarray of shape (n,), float32, or None
         How much each row's fair label counts; None: once each.
+    shortage : ndarray of shape (G, k) or None
+        Logarithms of what fair labels of a group in a cluster count, where that group lacks predictions.
     history : list of dict
         A row an epoch.
     reached : bool
@@ -128,5 +130,6 @@ class Run:
     warm: Relaxation | None = None
     averaged: Array | None = None
     weights: NDArray[np.float32] | None = None
+    shortage: NDArray[np.float64] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     reached: bool = False

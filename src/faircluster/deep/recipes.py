@@ -40,8 +40,8 @@ class Recipe:
         Weight of the past in the average of predictions that the fair step sees in a guided fair stage:
         clusters still change there, and one epoch's errors would be passed on. 0: no average.
     shortage : float
-        In the last third of a guided fair stage fair labels count more where a group lacks predictions: the
-        power of how many times too few they are, where that is more than 1.2. 0: all count once.
+        Fair labels count more where a group lacks predictions, in a guided fair stage in its last third: the
+        power of how many times too few they are, less some slack. 0: all count once.
     final_sizes : {"nearest", "predicted"}
         Cluster sizes of the labels that are given out, unless the user names some or a guide did. In training
         they are as predicted: the nearest leave most labels as they are, and a network learns little from its
@@ -85,7 +85,7 @@ class Recipe:
     guided_learning_rate: float = 1e-3
     guidance: float = 0.1
     memory: float = 0.5
-    shortage: float = 4.0
+    shortage: float = 1.5
     final_sizes: str = "nearest"
     cosine: bool = True
     epochs: int | None = None

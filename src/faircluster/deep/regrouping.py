@@ -19,7 +19,7 @@ Array = NDArray[Any]
 _NEAREST = 3  # neighbors: of ten too many are of another class
 _PARTS = (8, 10, 12)  # into which a cluster is divided
 _DIVISIONS = 15  # so many times in all
-_MAJORITY = 2 / 3  # of the divisions that have to move a sample to the same cluster
+_MAJORITY = 1 / 2  # of the divisions have to move a sample to the same cluster
 _SMALLEST = 1e-12  # nats of a move: less is rounding
 _LEAST_GAIN = 1e-3  # nats that moves must bring: less is the noise of so many samples
 
@@ -57,7 +57,7 @@ def regroup(
     Each cluster is divided by k-means of its embedded samples. One at a time the part is moved whose move
     raises the information most, to the cluster where most of its neighbors outside its own are, until none
     raises it. A single division may miss such a part, or cut off what neighbors mistake (sevens like nines),
-    so 15 of them are made, and a sample moves where more than two thirds agree. O(n e p + m) for p parts a
+    so 15 of them are made, and a sample moves where more than half agree. O(n e p + m) for p parts a
     cluster and, for each move, O(p k^2). A heuristic: the information does not fall; no more is promised.
 
     Examples

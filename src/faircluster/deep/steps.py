@@ -160,22 +160,23 @@ def fair_step(job: Job, run: Run) -> dict[str, Any]:
         lambda: fair_labels(seen, job.groups, job.bounds, sizes=job.sizes, least=least, start=run.warm)
     )
     run.warm = run.fair.start
-    run.weights = _weights(job, run, predicted)
-    return {
-        **found,
-        "moved": float(np.mean(run.fair.labels != predicted)),
-        "violation": run.fair.violation,
-        "fair_seconds": run.fair.seconds,
-    }
+    found["moved"] = float(np.mean(run.fair.labels != predicted))
+    guides = is_guided(job, [*run.history, {"stage": "fair", **found}]) and not learns_by_heart(job, run)
+    run.weights = _weights(job, run, predicted, by_shortage=not guides)
+    return {**found, "violation": run.fair.violation, "fair_seconds": run.fair.seconds}
 
 
-def _weights(job: Job, run: Run, predicted: NDArray[np.intp]) -> NDArray[np.float32] | None:
+def _weights(
+    job: Job, run: Run, predicted: NDArray[np.intp], *, by_shortage: bool = False
+) -> NDArray[np.float32] | None:
     """How much each fair label counts: by its confidence where asked for, and by what its cluster lacks."""
     assert run.fair is not None
     weights = run.fair.confidence if job.weighted_targets else None
-    if not (run.stage == "fair" and job.recipe.shortage and learns_by_heart(job, run)):
+    if not (by_shortage and job.recipe.shortage):
         return weights
-    short = shortage_weights(run.fair.labels, predicted, job.groups, job.n_clusters, job.recipe.shortage)
+    short, run.shortage = shortage_weights(
+        run.fair.labels, predicted, job.groups, job.n_clusters, job.recipe.shortage, run.shortage
+    )
     return short if weights is None else weights * short
 
 
