@@ -201,7 +201,7 @@ def shortage_weights(
     >>> print(weights[[0, 1, 400, 401]].round(2))
     [1.   1.   1.   1.87]
     >>> print(shortage_weights(fair, fair, groups, n_clusters=2, power=1.25, past=logs)[0].max().round(2))
-    1.27
+    1.34
     """
     wanted, there = (
         contingency(found, groups, n_clusters=n_clusters).counts for found in (labels, predicted)
