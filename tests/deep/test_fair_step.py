@@ -266,7 +266,7 @@ def test_fair_labels_count_more_where_a_group_lacks_predictions(seed):
             slack = 1 + max(0.1, 1.5 / wanted**0.5)
             factor = min(max((wanted / max(there, 1) / slack) ** 2, 1.0), 20.0)
             short["first"].append(factor)
-            short["second"].append(factor**0.85 * (wanted / max(then, 1) / slack) ** 2)
+            short["second"].append(factor**0.7 * (wanted / max(then, 1) / slack) ** 2)
         assert first[i] == pytest.approx(max(short["first"]))
         assert second[i] == pytest.approx(min(max(short["second"]), 20.0))
     assert first.max() > 1.0
@@ -294,7 +294,7 @@ def test_shortage_counts_when_fair_labels_do_not_only_guide(model, blobs, apart,
         options = {"epochs": 8, "fair_epochs": 6, "targets": "weighted" if weighted else "hard"}
         found = model(preset=preset, **options).fit(X, sensitive_features=group)
     epochs = 0 if preset == "paper" else 2 if apart else 6  # a guided stage is one of apart groups here
-    assert [power for power, _ in given] == [1.25] * epochs
+    assert [power for power, _ in given] == [1.5] * epochs
     assert [None if past is None else past.max() for _, past in given] == [None, 1.0, 2.0, 3.0, 4.0, 5.0][
         :epochs
     ]

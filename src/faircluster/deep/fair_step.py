@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 _SLACK = 0.1  # by which fair labels of a cell exceed its predictions, up to which it needs no help
 _DEVIATIONS = 1.5  # of a count of its size, up to which it needs none, either
-_KEPT = 0.85  # of the logarithm of a cell's weight, to the next epoch
+_KEPT = 0.7  # of the logarithm of a cell's weight, to the next epoch
 _MOST = 20.0  # that a fair label counts: few rows must not outweigh all others
 _CELLS = 2_000  # of signatures and clusters, beyond which the nearest sizes would take seconds
 
@@ -160,7 +160,7 @@ def shortage_weights(
     A network that learns all fair labels alike ends at different distances from the bounds for different
     groups, and a balance is that of the worst. With f fair labels and q predictions in a cell of group and
     cluster, the cell's fair labels count (f / s q) ** power times, and that times its weight of the last
-    epoch to the power .85, at least once and at most twenty times. The slack s is 1.1, and in small cells
+    epoch to the power .7, at least once and at most twenty times. The slack s is 1.1, and in small cells
     1 + 1.5 / sqrt(f): what chance may do. q counts as at least 1; rows in several groups count by the cell
     that lacks most.
 
@@ -194,14 +194,14 @@ def shortage_weights(
     >>> from faircluster import Groups
     >>> groups = Groups.from_features(["a"] * 400 + ["b"] * 100)
     >>> fair, predicted = np.arange(500) % 2, np.r_[np.arange(400) % 2, np.arange(100) % 4 == 0]
-    >>> weights, logs = shortage_weights(fair, predicted, groups, n_clusters=2, power=1.25)
+    >>> weights, logs = shortage_weights(fair, predicted, groups, n_clusters=2, power=1.5)
     >>> print(logs.round(2))
     [[0.   0.  ]
-     [0.   0.63]]
+     [0.   0.75]]
     >>> print(weights[[0, 1, 400, 401]].round(2))
-    [1.   1.   1.   1.87]
-    >>> print(shortage_weights(fair, fair, groups, n_clusters=2, power=1.25, past=logs)[0].max().round(2))
-    1.34
+    [1.   1.   1.   2.12]
+    >>> print(shortage_weights(fair, fair, groups, n_clusters=2, power=1.5, past=logs)[0].max().round(2))
+    1.27
     """
     wanted, there = (
         contingency(found, groups, n_clusters=n_clusters).counts for found in (labels, predicted)

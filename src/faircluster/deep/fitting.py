@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from faircluster.deep.job import Job, Run
 from faircluster.deep.neighbors import neighbor_information
 from faircluster.deep.parallel import Team
 from faircluster.deep.prediction import predict_proba
-from faircluster.deep.steps import regrouped
+from faircluster.deep.steps import complete_balance, is_candidate, regrouped
 from faircluster.deep.training import DivergedError, train_stage
 
 __all__ = ["Fitted", "fit_network", "stored_seed"]
@@ -63,7 +64,7 @@ _RUN_ARRAYS = ("averaged", "weights", "shortage")
 
 
 class _Keeper:
-    """Best start so far, scores, and the checkpoint file."""
+    """Scores, the best network so far (of the starts, then of the fair stage), and the checkpoint file."""
 
     def __init__(
         self, path: Path | None, fingerprint: str, seed: int, level: int, team: Team | None = None
@@ -73,10 +74,23 @@ class _Keeper:
         self.scores: list[float] = []
         self.information: list[float] = []
         self.best: dict[str, torch.Tensor] = {}
+        self.balance = -1.0  # of the best network of the fair stage, as soon as there is one
 
     @property
     def best_start(self) -> int:
         return int(np.argmax(self.information) if self.information else np.argmin(self.scores))
+
+    def keep(self, network: nn.Module) -> None:
+        self.best = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def on_fair_epoch(self, job: Job, run: Run) -> None:
+        """Keep the network if it is the most balanced candidate, and go on as after any epoch."""
+        if is_candidate(job, run):
+            labels = predict_proba(run.network, job.rows, job.team).argmax(axis=1)
+            if (found := complete_balance(labels, job)) >= self.balance:
+                self.balance = found
+                self.keep(run.network)
+        self.on_epoch(run)
 
     def on_epoch(self, run: Run) -> None:
         if self.team.rank:
@@ -99,6 +113,7 @@ class _Keeper:
             "seed": self.seed,
             "scores": self.scores,
             "information": self.information,
+            "balance": self.balance,
             "run": {name: getattr(run, name) for name in ("start", "stage", "epoch", "history", "reached")},
         }
         tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
@@ -119,6 +134,7 @@ class _Keeper:
                 "another file"
             )
         self.scores, self.information = header["scores"], header["information"]
+        self.balance = header["balance"]
         for name, value in header["run"].items():
             setattr(run, name, value)
         run.network.load_state_dict(_under(tensors, "network."))
@@ -171,7 +187,8 @@ def fit_network(
         Of several starts on images the one with the most
         :func:`~faircluster.deep.neighbors.neighbor_information` is kept, on vectors the one with the least
         score. Vectors come here where distances between them mislead, or nobody asked whether they do: they
-        would have a guide else, and one network.
+        would have a guide else, and one network. Of a guided fair stage the most balanced of the last
+        networks is kept.
 
     Raises
     ------
@@ -204,10 +221,12 @@ def fit_network(
             if job.recipe.align and job.groups.n_signatures > 1:
                 train_stage(job, run, keeper.on_epoch)
             run.stage, run.epoch, run.fair = "fair", 0, None
-        train_stage(job, run, keeper.on_epoch)
+        train_stage(job, run, functools.partial(keeper.on_fair_epoch, job))
     except DivergedError as error:
         warnings.warn(str(error), RuntimeWarning, stacklevel=4)
         status = "diverged"
+    if keeper.balance >= 0.0 and not run.reached:
+        run.network.load_state_dict(keeper.best)
     keeper.drop()
     status = "balance_reached" if run.reached else status
     return Fitted(run, keeper.scores, keeper.information, run.start, status, job.guide is not None)
@@ -231,7 +250,7 @@ def _finish_start(job: Job, run: Run, keeper: _Keeper) -> DivergedError | None:
     if job.recipe.n_init > 1 and len(job.rows.shape) == 3:
         keeper.information.append(_information(job, run.network) if np.isfinite(score) else 0.0)
     if keeper.best_start == run.start:
-        keeper.best = {name: value.clone() for name, value in run.network.state_dict().items()}
+        keeper.keep(run.network)
     return failure
 
 

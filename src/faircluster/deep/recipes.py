@@ -85,7 +85,7 @@ class Recipe:
     guided_learning_rate: float = 1e-3
     guidance: float = 0.1
     memory: float = 0.5
-    shortage: float = 1.25
+    shortage: float = 1.5
     final_sizes: str = "nearest"
     cosine: bool = True
     epochs: int | None = None

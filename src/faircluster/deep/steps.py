@@ -19,7 +19,9 @@ from faircluster.metrics import balance
 
 __all__ = [
     "align_step",
+    "complete_balance",
     "fair_step",
+    "is_candidate",
     "is_guided",
     "learns_by_heart",
     "regroup_step",
@@ -30,6 +32,7 @@ __all__ = [
 Array = NDArray[Any]
 _FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
 _GUIDED = 2 / 3  # of a long fair stage, in which fair labels guide
+_CANDIDATES = 6  # a long fair stage gives out one of the networks of that part of it, the last
 _LEAST = 0.5  # of the mean size, or of the guide's, for the clusters of a long fair stage
 _LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
 
@@ -84,6 +87,17 @@ def learns_by_heart(job: Job, run: Run) -> bool:
     """Whether a guided fair stage is in its last third, where fair labels have their full weight."""
     length = stage_length(job, "fair", run.history)
     return is_guided(job, run.history) and run.epoch >= _GUIDED * length
+
+
+def is_candidate(job: Job, run: Run) -> bool:
+    """Whether the network may be given out: one of the last sixth of a guided fair stage, after an epoch.
+
+    Rates are small there and networks much alike, but a balance is that of one cell and goes up and down.
+    """
+    if run.stage != "fair" or not is_guided(job, run.history):
+        return False
+    length = stage_length(job, "fair", run.history)
+    return run.epoch > length - max(length // _CANDIDATES, 1)
 
 
 def regroup_step(job: Job, run: Run) -> dict[str, Any]:
@@ -148,7 +162,7 @@ def fair_step(job: Job, run: Run) -> dict[str, Any]:
     proba = predict_proba(run.network, job.rows, job.team)
     predicted = proba.argmax(axis=1)
     found: dict[str, Any] = {"predicted_balance": balance(predicted, job.groups, n_clusters=job.n_clusters)}
-    if job.balance_target is not None and _complete_balance(predicted, job) >= job.balance_target:
+    if job.balance_target is not None and complete_balance(predicted, job) >= job.balance_target:
         run.reached = True
         return found
     least: Array | None = None
@@ -190,7 +204,7 @@ def _averaged(job: Job, run: Run, proba: Array) -> Array:
     return run.averaged
 
 
-def _complete_balance(predicted: Array, job: Job) -> float:
+def complete_balance(predicted: Array, job: Job) -> float:
     """Balance that is 0 when a cluster is empty: merging everything is no success."""
     if len(np.unique(predicted)) < job.n_clusters:
         return 0.0
