@@ -67,6 +67,45 @@ def test_killed_between_starts_on_images(killed, images, tmp_path, monkeypatch):
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
 
 
+@pytest.mark.parametrize(("balances", "given"), [((0.5, 0.2), 11), ((0.2, 0.5), 12), ((0.3, 0.3), 12)])
+def test_the_most_balanced_of_the_last_networks_is_given_out(balances, given, model, blobs, tmp_path):
+    """Two of twelve epochs of a guided stage are looked at, also where the process dies between them."""
+    X, _, labels = blobs
+    group = np.where(labels == 0, "a", "b")
+    left, networks, save = list(balances), [], fitting._Keeper.save
+
+    def saved(self, run):
+        save(self, run)
+        if run.stage == "fair":
+            networks.append({name: value.clone() for name, value in run.network.state_dict().items()})
+            if len(networks) == 11:
+                raise KilledError
+
+    settings = {"epochs": 2, "fair_epochs": 12, "checkpoint": tmp_path / "checkpoint"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting._Keeper, "save", saved)
+        patch.setattr(fitting, "complete_balance", lambda *_: left.pop(0))
+        with pytest.raises(KilledError):
+            model(**settings).fit(X, sensitive_features=group)
+        assert len(left) == 1
+        found = model(**settings).fit(X, sensitive_features=group)
+    assert len(networks) == 12
+    assert not left
+    same = [
+        all(torch.equal(value, found.network_.state_dict()[name].cpu()) for name, value in network.items())
+        for network in networks
+    ]
+    assert [number for number, equal in enumerate(same, 1) if equal] == [given]
+
+
+def test_a_stage_that_is_not_guided_gives_out_its_last_network(model, blobs, monkeypatch):
+    X, _, _ = blobs
+    group = np.tile(["a", "a", "a", "b", "b", "b"], 40)  # fair already
+    monkeypatch.setattr(fitting, "complete_balance", lambda *_: pytest.fail("looked at"))
+    found = model(epochs=8, fair_epochs=12).fit(X, sensitive_features=group)
+    assert found.history_[-1]["stage"] == "fair"
+
+
 @pytest.mark.parametrize("killed", range(5, 9))
 def test_killed_between_fair_steps_that_weigh_their_labels(killed, model, blobs, tmp_path, monkeypatch):
     """The last fair step of a guided stage is at its fifth epoch, and the sixth learns the same labels."""
