@@ -231,8 +231,9 @@ def write(results: Path, docs: Path, table: Any, environments: Any) -> None:
             lines.append((words, "", "", *(f"{value:.3f}" for value in values), *[""] * 7))
         parts += [f"## {TITLES[dataset]}", table(HEAD, lines)]
         if dataset in ("mnist_usps", "reverse_mnist") and _fits(rows, dataset, "paper"):
+            size = f", on {SMALL:,} of the images" if dataset == "reverse_mnist" else ""
             parts.append(
-                f"`paper` has {PAPER_FAIR_EPOCHS} epochs with fairness here instead of 50, in bfloat16."
+                f"`paper` has {PAPER_FAIR_EPOCHS} epochs with fairness here instead of 50, in bfloat16{size}."
             )
         if dataset == UNSEEN:
             parts.append(
