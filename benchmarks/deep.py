@@ -181,6 +181,32 @@ def stages(
     return {**result, "after": after, "seconds": timed(seconds)}
 
 
+def maps(dataset: str, seed: int, rows: int, shown: int) -> Params:
+    """Where `best` puts samples in the plane, by t-SNE, before it learns fair labels and after."""
+    import copy
+
+    from sklearn.manifold import TSNE
+
+    from faircluster import DeepFairClustering
+
+    X, groups, target = training_part(dataset, rows)
+    k, begun = len(np.unique(target)), time.perf_counter()
+    first = DeepFairClustering(k, fair_epochs=0, random_state=seed).fit(X, sensitive_features=groups)
+    last = DeepFairClustering(
+        k, network=lambda: copy.deepcopy(first.network_), epochs=0, n_init=1, random_state=seed
+    ).fit(X, sensitive_features=groups)
+    index = np.sort(np.random.default_rng(seed).permutation(len(X))[:shown])
+    drawn: Params = {"groups": [str(group) for group in np.asarray(groups)[index]]}
+    for name, model in (("before", first), ("after", last)):
+        places = TSNE(init="pca", random_state=seed).fit_transform(model.transform(X[index]))
+        drawn[name] = {
+            "places": places.astype(float).round(1).tolist(),
+            "clusters": model.labels_[index].tolist(),
+            **scores(target, model.labels_, groups, k),
+        }
+    return {**drawn, "seconds": timed(time.perf_counter() - begun)}
+
+
 def training_part(dataset: str, rows: int | None) -> tuple[Any, Any, Any]:
     """What a method is fitted to."""
     if dataset in (*TABLES, *UNSEEN_TABLES):
@@ -274,7 +300,7 @@ def scores(target: Any, labels: Any, groups: Any, k: int) -> dict[str, float]:
     }
 
 
-JOBS = {"fit": fit, "rival": rival, "stages": stages}
+JOBS = {"fit": fit, "rival": rival, "stages": stages, "maps": maps}
 
 
 def plan(quick: bool) -> Iterator[Task]:
@@ -306,6 +332,8 @@ def plan(quick: bool) -> Iterator[Task]:
             if preset == "paper":
                 params |= {"epochs": 80, "fair_epochs": 6}
             yield Task("stages", params, timeout=20_000)
+    shown = {"dataset": "reverse_mnist", "seed": 0, "rows": SMALL, "shown": 1000}  # Figures 1 and 3
+    yield Task("maps", shown, timeout=20_000)
     for seed, dataset in itertools.product(MORE_SEEDS, ("mnist_usps", "har")):
         yield Task("fit", {"dataset": dataset, "method": "best", "seed": seed}, timeout=20_000)
 

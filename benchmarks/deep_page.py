@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.claims import Rows, Verdict, promise_rows
 from benchmarks.deep import DEEP_DATA, METHODS, PAPER_FAIR_EPOCHS, SMALL, TABLES, UNSEEN, UNSEEN_TABLES
+from benchmarks.deep_maps import draw_maps
 from benchmarks.harness import Row
 
 __all__ = ["judge", "write"]
@@ -253,7 +254,7 @@ def write(results: Path, docs: Path, table: Any, environments: Any) -> None:
         head = ("test part", "seeds", "Acc", "NMI", "balance", "fair: Acc", "NMI", "balance")
         parts += ["## Test parts, without the attribute", table(head, tests)]
     parts += _stages(rows, table)
-    parts += _curves(rows, images)
+    parts += _curves(rows, images) + draw_maps(rows.select("maps"), TITLES, images)
     parts += ["## Where the numbers come from", _devices(rows, table), environments((rows,))]
     (docs / "benchmarks_deep.md").write_text("\n\n".join(parts) + "\n")
 
