@@ -34,7 +34,9 @@ def draw_maps(rows: Sequence[Row], titles: dict[str, str], images: Path) -> list
                 for number, name in enumerate(names):
                     own = groups == number
                     panels[1].scatter(x[own], y[own], s=4, linewidths=0, label=name, alpha=0.7)
-                panels[1].legend(markerscale=3, fontsize=7, loc="lower right")
+                panels[1].legend(
+                    markerscale=3, ncols=2, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0)
+                )
             line[0].set_ylabel(titles[row["params"]["dataset"]])
             for axis in line:
                 axis.set_xticks([])
@@ -42,9 +44,10 @@ def draw_maps(rows: Sequence[Row], titles: dict[str, str], images: Path) -> list
         images.mkdir(parents=True, exist_ok=True)
         figure.savefig(images / "deep_maps.png", dpi=110)
     params = rows[0]["params"]
+    shown, of = f"{params['shown']:,}", f"{params['rows']:,}"
     return [
         "## Where the network puts samples",
-        f"`best` on {params['rows']:,} samples, {params['shown']:,} of them drawn, by t-SNE of the embedding: "
-        "colored by cluster, and beside it by group.",
+        f"`best` on {of} samples, {shown} of them drawn, by t-SNE of the embedding: colored by cluster, and "
+        "beside it by group.",
         "![Embeddings by cluster and by group](images/deep_maps.png)",
     ]
