@@ -32,6 +32,7 @@ UNSEEN_TABLES = {  # nor with these
     "compas": "Two clusters, six groups by race, the smallest of 18 rows; classes: new offence in two years.",
     "german_credit": "Two clusters, two groups by sex; classes: good and bad risk.",
 }
+VECTORS = (*TABLES, *UNSEEN_TABLES, "har")  # without image augmentation and a test part
 FASHION = "/usr/share/datasets/fashion-mnist"  # where Debian's package dataset-fashion-mnist has it
 PRESET_WEIGHT = 4.0
 WEIGHTS = (0.5, 1.0, 2.0, PRESET_WEIGHT, 8.0)
@@ -132,7 +133,7 @@ def fit(dataset: str, method: str, seed: int, rows: int | None = None) -> Params
         "status": model.status_,
         "remarks": diagnose(model),
         "network_kind": model.network_kind_,
-        "image_augmentation": dataset not in (*TABLES, *UNSEEN_TABLES, "har") and method == "best",
+        "image_augmentation": dataset not in VECTORS and method == "best",
         "seconds": timed(result.pop("fit_seconds")),
     }
     return result | on_test_part(model, dataset, rows)
@@ -251,7 +252,7 @@ def trained(model: Any, X: Any, groups: Any, target: Any) -> Params:
 
 def on_test_part(model: Any, dataset: str, rows: int | None) -> Params:
     """Labels of the test part, where there is one: without the attribute, and exactly fair."""
-    if dataset in (*TABLES, *UNSEEN_TABLES, "har"):
+    if dataset in VECTORS:
         return {}
     X, groups, target = images_or_signals(dataset, "test", rows)
     assigned = model.assign(X, sensitive_features=groups)

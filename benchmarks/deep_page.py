@@ -231,8 +231,9 @@ def write(results: Path, docs: Path, table: Any, environments: Any) -> None:
         for words, values in PUBLISHED.get(dataset, {}).items():
             lines.append((words, "", "", *(f"{value:.3f}" for value in values), *[""] * 7))
         parts += [f"## {TITLES[dataset]}", table(HEAD, lines)]
-        if dataset in ("mnist_usps", "reverse_mnist") and _fits(rows, dataset, "paper"):
-            size = f", on {SMALL:,} of the images" if dataset == "reverse_mnist" else ""
+        if dataset in ("mnist_usps", "reverse_mnist") and (fits := _fits(rows, dataset, "paper")):
+            count = fits[0]["params"].get("rows")
+            size = f", on {count:,} of the images" if count else ""
             parts.append(
                 f"`paper` has {PAPER_FAIR_EPOCHS} epochs with fairness here instead of 50, in bfloat16{size}."
             )

@@ -5,7 +5,7 @@ torch = pytest.importorskip("torch", reason="torch is missing")
 
 from faircluster.deep import MLP, ConvNet
 from faircluster.deep.inputs import Rows, read_statistics
-from faircluster.deep.networks import build_network
+from faircluster.deep.networks import build_network, embed, embed_and_score
 from faircluster.deep.recipes import resolve_recipe
 
 CPU = torch.device("cpu")
@@ -71,3 +71,15 @@ def test_presets():
     assert (paper.fairness, paper.decay, paper.batch_size, paper.invariance) == (4.0, 0.0, 250, 1.0)
     assert paper.perturbation == "vat"
     assert best.perturbation == "auto"
+
+
+def test_embedding_and_scores_of_a_batch_are_those_of_either_alone():
+    class Reversed(MLP):
+        def forward(self, x):
+            return super().forward(x).flip(1)
+
+    x = torch.randn(7, 5)
+    for network in (MLP(5, 3, hidden=(4,)), Reversed(5, 3, hidden=(4,)), torch.nn.Linear(5, 3)):
+        embedded, scores = embed_and_score(network.eval(), x)
+        torch.testing.assert_close(embedded, embed(network, x))
+        torch.testing.assert_close(scores, network(x))

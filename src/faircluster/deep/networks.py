@@ -193,8 +193,11 @@ def embed(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def embed_and_score(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embedding and scores of a batch; in one pass where the network is one of ours."""
-    if isinstance(network, (ConvNet, MLP)):
+    """Embedding and scores of a batch; in one pass where the network is one of ours.
+
+    Not of a class made from ours: it may score in another way.
+    """
+    if type(network) is ConvNet or type(network) is MLP:
         embedded = network.embed(x)
         return embedded, network.head(embedded)
     return embed(network, x), network(x)

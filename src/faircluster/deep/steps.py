@@ -32,7 +32,7 @@ __all__ = [
 Array = NDArray[Any]
 _FAR = 0.05  # of the labels moved by the first fair step, beyond which the fair stage is a long one
 _GUIDED = 2 / 3  # of a long fair stage, in which fair labels guide
-_CANDIDATES = 6  # a long fair stage gives out one of the networks of that part of it, the last
+_CANDIDATES = 1 / 6  # of a guided fair stage, at its end: the most balanced network of these is given out
 _LEAST = 0.5  # of the mean size, or of the guide's, for the clusters of a long fair stage
 _LEARNED = 0.05  # of the labels of a matching may be predicted differently when it counts as learned
 
@@ -97,7 +97,7 @@ def is_candidate(job: Job, run: Run) -> bool:
     if run.stage != "fair" or not is_guided(job, run.history):
         return False
     length = stage_length(job, "fair", run.history)
-    return run.epoch > length - max(length // _CANDIDATES, 1)
+    return run.epoch > length - max(int(_CANDIDATES * length), 1)
 
 
 def regroup_step(job: Job, run: Run) -> dict[str, Any]:
